@@ -1,0 +1,139 @@
+// The words of the pipeline: what is asked for, what one denoising step is, what comes out.
+
+/** Scheduler names as users know them. */
+export const SCHEDULER_NAMES = [
+  'DDIM',
+  'PNDM',
+  'Euler',
+  'Euler a',
+  'DPM++ 2M',
+  'DPM++ 2M Karras',
+  'LCM',
+] as const;
+export type SchedulerName = (typeof SCHEDULER_NAMES)[number];
+
+/** A tensor of float32 in row-major order. Latents are [1, C, h, w]. */
+export interface FloatTensor {
+  readonly data: Float32Array;
+  readonly dims: readonly number[];
+}
+
+/** Everything that decides a picture besides the model. The same parameters give the same PNG. */
+export interface GenerationParameters {
+  readonly prompt: string;
+  readonly negativePrompt: string;
+  /** 0 to 2^32 - 1 */
+  readonly seed: number;
+  /** 1 to 150 denoising steps asked for */
+  readonly steps: number;
+  /** 1 (no guidance) to 30 */
+  readonly guidanceScale: number;
+  /** px, a multiple of the model's `sizeMultiple` */
+  readonly width: number;
+  readonly height: number;
+  /** absent: the model's own scheduler_config.json */
+  readonly scheduler?: SchedulerName;
+}
+
+/**
+ * A branch continues a kept state with new noise: the latents after `fromStep` model steps of the
+ * parent are renoised to that step's noise level with noise from `seed`, then denoised to the end.
+ */
+export interface BranchStart {
+  readonly kind: 'branch';
+  /** 1 to total - 1 */
+  readonly fromStep: number;
+  /** predicted original x0 after that step, [1, C, h, w] */
+  readonly predictedOriginal: FloatTensor;
+  readonly seed: number;
+}
+
+/** Goes on exactly where an interrupted run was: bytes from `Step.checkpoint()`. */
+export interface ResumeStart {
+  readonly kind: 'resume';
+  readonly checkpoint: Uint8Array;
+}
+
+export type Start = BranchStart | ResumeStart;
+
+/** One finished denoising step. Tensors are copies: consumers may keep them. */
+export interface Step {
+  /** 1 to total */
+  readonly index: number;
+  /** model calls of the whole run (PNDM: steps + 1) */
+  readonly total: number;
+  /** the timestep of this model call, 0 to 1000, may be fractional */
+  readonly timestep: number;
+  /** noise level after the step, in units of the scheduler; absent where it has none */
+  readonly sigma?: number;
+  /** x after the step, [1, C, h, w] */
+  readonly latents: FloatTensor;
+  /** the model's estimate of x0 made in this step, [1, C, h, w] */
+  readonly predictedOriginal: FloatTensor;
+  /** everything needed to go on after this step with the same final bytes */
+  checkpoint(): Uint8Array;
+}
+
+/** 8-bit RGB, row-major, no alpha. */
+export interface RgbImage {
+  readonly data: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** What a loaded model is, for users and for checks. */
+export interface ModelInfo {
+  /** the directory's name */
+  readonly name: string;
+  readonly directory: string;
+  readonly family: string;
+  /** the provider taken, such as 'cpu' */
+  readonly provider: string;
+  /** why each provider before it was not taken */
+  readonly providersTried: readonly { readonly name: string; readonly reason: string }[];
+  readonly precision: string;
+  readonly latentChannels: number;
+  /** pixels per latent, such as 8 */
+  readonly vaeScale: number;
+  /** width and height must be multiples of this */
+  readonly sizeMultiple: number;
+  /** px */
+  readonly defaultWidth: number;
+  readonly defaultHeight: number;
+  readonly defaultSteps: number;
+  readonly defaultGuidanceScale: number;
+  /** the scheduler of the directory, as a user knows it */
+  readonly defaultScheduler: string;
+  /** sha256 of the UNet file, the first 10 hex digits, as A1111 names models */
+  readonly hash: string;
+  /** what draws previews: 'decoder', 'linear' or 'vae' */
+  readonly previewKind: string;
+  readonly warnings: readonly string[];
+}
+
+/** How the evolution is laid out. */
+export interface EvolutionOptions {
+  readonly kind: 'sheet' | 'animation' | 'changes';
+  /** 4 to 64 for a sheet; animations take all they are given */
+  readonly frames: number;
+  readonly order: 'reading' | 'condensing';
+  readonly show: 'prediction' | 'latents';
+}
+
+/** A kept step as the store holds it: fp16 bits, little endian, [C, h, w]. */
+export interface KeptStep {
+  readonly index: number;
+  readonly total: number;
+  readonly timestep: number;
+  readonly dims: readonly number[];
+  readonly latents: Uint16Array;
+  readonly predictedOriginal: Uint16Array;
+}
+
+/** An encoded picture ready to be sent. */
+export interface EncodedImage {
+  readonly bytes: Uint8Array;
+  readonly type: 'image/png' | 'image/webp' | 'image/jpeg' | 'image/gif';
+  readonly width: number;
+  readonly height: number;
+}

@@ -1,0 +1,110 @@
+// What the store keeps: generations, their steps, their files, and what is owed to whom.
+
+import type { GenerationParameters, KeptStep } from '../pipeline/types.js';
+
+export type GenerationState = 'queued' | 'running' | 'done' | 'stopped' | 'cancelled' | 'failed';
+
+/** Where the reply lives, and how long it can be edited with the interaction's token. */
+export interface ReplyTarget {
+  readonly applicationId: string;
+  readonly interactionId: string;
+  readonly interactionToken: string;
+  /** ms since the epoch when the token dies: 15 minutes after the interaction */
+  readonly tokenExpiresAt: number;
+  readonly channelId: string;
+  readonly guildId: string | null;
+  /** known once the reply exists */
+  readonly messageId: string | null;
+  readonly ephemeral: boolean;
+  /** the locale of the one who asked, such as 'de' */
+  readonly locale: string;
+  /** bytes that a file may have */
+  readonly attachmentLimit: number;
+}
+
+export type ParentRelation = 'reroll' | 'vary' | 'branch' | 'edit';
+
+export interface NewGeneration {
+  readonly id: string;
+  readonly userId: string;
+  readonly parameters: GenerationParameters;
+  readonly model: string;
+  readonly parentId: string | null;
+  readonly parentRelation: ParentRelation | null;
+  /** of the parent: the step a branch goes on from */
+  readonly branchStep: number | null;
+  readonly branchSeed: number | null;
+  readonly reply: ReplyTarget;
+  readonly createdAt: number;
+}
+
+export interface Generation extends NewGeneration {
+  readonly state: GenerationState;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  /** steps done and to be done */
+  readonly stepIndex: number;
+  readonly stepTotal: number;
+  /** the sentence shown to the owner when it failed */
+  readonly failure: string | null;
+  readonly infotext: string | null;
+  /** true once the final reply (image, or the news of its end) is known to have reached Discord */
+  readonly delivered: boolean;
+  /** a try at delivery is written down before it is made, so that a crash cannot make it twice unseen */
+  readonly deliveryStartedAt: number | null;
+  readonly hasFile: boolean;
+}
+
+export interface StoredFile {
+  readonly bytes: Uint8Array;
+  readonly type: string;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface RetentionReport {
+  readonly generations: number;
+  readonly bytes: number;
+}
+
+/**
+ * Every method resolves after the write is on disk (WAL, synchronous=FULL for what was promised).
+ * The database lives in a worker thread: nothing here blocks the caller's event loop.
+ */
+export interface Store {
+  create(generation: NewGeneration): Promise<void>;
+  get(id: string): Promise<Generation | undefined>;
+  byMessage(messageId: string): Promise<Generation | undefined>;
+  /** newest first; `withImage` keeps only those that have a file */
+  latest(userId: string, limit: number, withImage?: boolean): Promise<Generation[]>;
+  /** queued and running ones, and ended ones whose reply was not delivered, oldest first */
+  unfinished(): Promise<Generation[]>;
+  setMessage(id: string, messageId: string): Promise<void>;
+  /** a fresh token for the reply: from a button press on it */
+  setReply(id: string, reply: ReplyTarget): Promise<void>;
+  start(id: string, startedAt: number): Promise<void>;
+  /** stores the kept step and replaces the checkpoint, in one transaction */
+  keepStep(id: string, step: KeptStep, checkpoint: Uint8Array): Promise<void>;
+  /** the newest checkpoint of an unfinished generation */
+  checkpoint(id: string): Promise<Uint8Array | undefined>;
+  finish(
+    id: string,
+    outcome:
+      | { readonly state: 'done' | 'stopped'; readonly file: StoredFile; readonly infotext: string }
+      | { readonly state: 'cancelled' }
+      | { readonly state: 'failed'; readonly failure: string },
+    endedAt: number,
+  ): Promise<void>;
+  deliveryStarted(id: string, at: number): Promise<void>;
+  delivered(id: string, messageId: string | null): Promise<void>;
+  steps(id: string): Promise<KeptStep[]>;
+  step(id: string, index: number): Promise<KeptStep | undefined>;
+  file(id: string): Promise<StoredFile | undefined>;
+  /** removes a generation with its steps and file */
+  remove(id: string): Promise<void>;
+  setting(key: string): Promise<string | undefined>;
+  setSetting(key: string, value: string): Promise<void>;
+  /** removes the oldest ended, delivered ones beyond the age (days) and the size (GB) */
+  retain(keepDays: number, keepGb: number, now: number): Promise<RetentionReport>;
+  close(): Promise<void>;
+}

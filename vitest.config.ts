@@ -1,0 +1,31 @@
+// Two projects: `node` needs nothing but Node; `browser` needs Chromium (CI installs it).
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    dangerouslyIgnoreUnhandledErrors: false,
+    globalSetup: ['test/support/build.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'node',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/browser/**'],
+          maxWorkers: 2,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
