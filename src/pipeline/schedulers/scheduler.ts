@@ -1,0 +1,38 @@
+// What every scheduler is to the denoising loop. One scheduler, one file, readable on its own.
+
+import type { TorchGenerator } from '../noise/torch.js';
+
+export interface SchedulerStep {
+  /** x after the step, same length as the sample */
+  readonly previous: Float32Array;
+  /** the estimate of x0 made in this step */
+  readonly predictedOriginal: Float32Array;
+}
+
+/** Multistep history as plain data, so that an interrupted run goes on with the same bits. */
+export type SchedulerState = Readonly<Record<string, number | null | readonly (Float32Array | null)[]>>;
+
+/** A scheduler made for one run: the number of steps is fixed at creation. */
+export interface Scheduler {
+  /** one entry per model call, in call order; fractional for Euler with Karras sigmas */
+  readonly timesteps: readonly number[];
+  /** standard deviation of the initial noise */
+  readonly initNoiseSigma: number;
+  /** calls per asked-for step: 1, or 2 for Heun-like ones (image-to-image counts in these) */
+  readonly order: number;
+  /** the sample as the model wants to see it at call i (Euler divides by sqrt(sigma^2 + 1)) */
+  scaleModelInput(sample: Float32Array, i: number): Float32Array;
+  /**
+   * One update after model call i (0-based).
+   * @param modelOutput epsilon, v or sample, as prediction_type says; after guidance
+   * @param sample x before the step, unscaled
+   * @param noise where ancestral schedulers draw, in diffusers' order; shape is the sample's
+   */
+  step(modelOutput: Float32Array, i: number, sample: Float32Array, noise: TorchGenerator): SchedulerStep;
+  /** x0 noised to the level that call i expects: how a branch or an init image starts at call i */
+  addNoise(original: Float32Array, noise: Float32Array, i: number): Float32Array;
+  /** sigma after call i in the k-diffusion sense, where the scheduler has one */
+  sigmaAfter(i: number): number | undefined;
+  state(): SchedulerState;
+  restore(state: SchedulerState): void;
+}
