@@ -104,7 +104,11 @@ export interface Engine {
   readonly info: ModelInfo | undefined;
   run(job: EngineJob, handlers?: RunHandlers): EngineRun;
   /** a contact sheet, animation or plot of kept steps, at most `maxBytes` long */
-  evolution(steps: readonly KeptStep[], options: EvolutionOptions, maxBytes: number): Promise<EncodedImage>;
+  evolution(
+    steps: readonly KeptStep[],
+    options: EvolutionOptions,
+    maxBytes: number,
+  ): Promise<EncodedImage>;
   /** one kept step as a picture */
   picture(step: KeptStep, show: EvolutionOptions['show'], maxBytes: number): Promise<EncodedImage>;
   /** the A1111 parameters in a PNG made by this bot; undefined where it has none */

@@ -1,0 +1,69 @@
+// The `ylem` command: finds the subcommand and turns what it throws into an exit status.
+// Subcommands are imported when they are called, so that `--help` loads nothing.
+
+import { readFile } from 'node:fs/promises';
+import { HELP } from './cli/help.js';
+import { UserError } from './errors.js';
+
+/** Exit statuses: 0 done, 1 failed, 2 asked for something that does not exist. */
+async function run(args: readonly string[]): Promise<number> {
+  const [command, ...rest] = args;
+  switch (command) {
+    case 'imagine':
+      return (
+        (await import('./cli/imagine.js' as string)) as {
+          imagine(args: readonly string[]): Promise<number>;
+        }
+      ).imagine(rest);
+    case 'start':
+      expectNothing(command, rest);
+      await ((await import('./main.js' as string)) as { start(): Promise<void> }).start();
+      return 0;
+    case 'sandbox':
+      expectNothing(command, rest);
+      await ((await import('./sandbox/main.js' as string)) as { main(): Promise<void> }).main();
+      return 0;
+    case 'help':
+    case '--help':
+    case '-h':
+      process.stdout.write(HELP);
+      return 0;
+    case '--version':
+    case '-v':
+      process.stdout.write(`${await version()}\n`);
+      return 0;
+    default: {
+      const what = command === undefined ? 'Name a command' : `There is no command "${command}"`;
+      return complain(`${what}: start, imagine or sandbox (see ylem --help).`);
+    }
+  }
+}
+
+function expectNothing(command: string, rest: readonly string[]): void {
+  if (rest[0] === undefined) return;
+  throw new UserError('bad-argument', `ylem ${command} takes no arguments, got "${rest[0]}".`);
+}
+
+async function version(): Promise<string> {
+  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+function complain(message: string): 2 {
+  process.stderr.write(`ylem: ${message.replaceAll('\n', ' ')}\n`);
+  return 2;
+}
+
+try {
+  process.exitCode = await run(process.argv.slice(2));
+} catch (error) {
+  if (error instanceof UserError) {
+    // What came from the arguments is the caller's; all else (a damaged model, a refused token)
+    // is a failure of the work that was asked for.
+    complain(error.message);
+    process.exitCode = error.identifier === 'bad-argument' ? 2 : 1;
+  } else {
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,172 @@
+// The arguments of `ylem imagine`, checked: whatever is wrong with them is one UserError sentence.
+
+import { parseArgs } from 'node:util';
+import { UserError } from '../errors.js';
+import { SCHEDULER_NAMES, type SchedulerName } from '../pipeline/types.js';
+
+const OPTIONS = {
+  out: { type: 'string' },
+  model: { type: 'string' },
+  negative: { type: 'string' },
+  seed: { type: 'string' },
+  steps: { type: 'string' },
+  guidance: { type: 'string' },
+  width: { type: 'string' },
+  height: { type: 'string' },
+  scheduler: { type: 'string' },
+  evolution: { type: 'string' },
+  init: { type: 'string' },
+  strength: { type: 'string' },
+  mask: { type: 'string' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+/** What was asked for; absent values are the model's to choose. */
+export interface ImagineArguments {
+  readonly prompt: string;
+  readonly out: string;
+  readonly model: string | undefined;
+  readonly negative: string;
+  readonly seed: number | undefined;
+  readonly steps: number | undefined;
+  readonly guidance: number | undefined;
+  readonly width: number | undefined;
+  readonly height: number | undefined;
+  readonly scheduler: SchedulerName | undefined;
+  readonly evolution: string | undefined;
+  readonly json: boolean;
+}
+
+export function badArgument(message: string): UserError {
+  return new UserError('bad-argument', message);
+}
+
+/**
+ * @param args what follows `imagine` on the command line
+ * @returns 'help' when that was asked for
+ * @throws UserError 'bad-argument'
+ */
+export function parseImagine(args: readonly string[]): ImagineArguments | 'help' {
+  const { values, positionals } = parse(args);
+  if (values.help === true) return 'help';
+  for (const name of ['init', 'strength', 'mask'] as const) {
+    if (values[name] !== undefined) {
+      throw badArgument(`--${name} is not there yet: this version paints from a prompt alone.`);
+    }
+  }
+  const [prompt, ...more] = positionals;
+  if (prompt === undefined) {
+    throw badArgument('Give the prompt in quotes; "" stands for no prompt.');
+  }
+  if (more.length > 0) {
+    throw badArgument(`Put the prompt in quotes: after "${prompt}" comes "${more[0]}".`);
+  }
+  const { out, evolution } = values;
+  if (out === undefined) throw badArgument('Name the picture to write: --out FILE.png.');
+  if (!/\.png$/i.test(out)) throw badArgument(`Expected --out to end in .png, got "${out}".`);
+  if (evolution !== undefined && !/\.(png|webp|gif)$/i.test(evolution)) {
+    throw badArgument(
+      `Expected --evolution to end in .png (sheet), .webp or .gif (animation), got "${evolution}".`,
+    );
+  }
+  return {
+    prompt,
+    out,
+    evolution,
+    model: values.model,
+    negative: values.negative ?? '',
+    seed: whole('seed', values.seed, 0, 2 ** 32 - 1),
+    steps: whole('steps', values.steps, 1, 150),
+    guidance: number('guidance', values.guidance, 1, 30),
+    width: whole('width', values.width, 1, 8192),
+    height: whole('height', values.height, 1, 8192),
+    scheduler: values.scheduler === undefined ? undefined : schedulerNamed(values.scheduler),
+    json: values.json ?? false,
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: joinNegativeNumbers(args),
+      options: OPTIONS,
+      allowPositionals: true,
+      strict: true,
+    });
+  } catch (error) {
+    // parseArgs explains itself in up to three sentences; the first one says what is wrong.
+    if (error instanceof TypeError && 'code' in error) {
+      const [reason = ''] = error.message.split(/\.\s|\n/);
+      throw badArgument(`${reason.replace(/\.$/, '')}.`);
+    }
+    throw error;
+  }
+}
+
+/** `--seed -5` means a number out of range, not an option named -5. */
+function joinNegativeNumbers(args: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (const arg of args) {
+    const before = joined.at(-1);
+    const takesValue =
+      before?.startsWith('--') === true &&
+      Object.entries(OPTIONS).some(
+        ([name, { type }]) => type === 'string' && before === `--${name}`,
+      );
+    if (takesValue && /^-[\d.]/.test(arg)) joined[joined.length - 1] = `${before}=${arg}`;
+    else joined.push(arg);
+  }
+  return joined;
+}
+
+function number(name: string, text: string | undefined, min: number, max: number) {
+  if (text === undefined) return undefined;
+  const value = /^[+-]?(\d+\.?\d*|\.\d+)$/.test(text.trim()) ? Number(text) : Number.NaN;
+  if (!(value >= min && value <= max)) {
+    throw badArgument(`Expected --${name} to be a number from ${min} to ${max}, got "${text}".`);
+  }
+  return value;
+}
+
+function whole(name: string, text: string | undefined, min: number, max: number) {
+  if (text === undefined) return undefined;
+  const value = /^[+-]?\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
+  if (!(value >= min && value <= max)) {
+    throw badArgument(
+      `Expected --${name} to be a whole number from ${min} to ${max}, got "${text}".`,
+    );
+  }
+  return value;
+}
+
+/** diffusers' class names, as they stand in scheduler_config.json */
+const CLASS_NAMES: Readonly<Record<string, SchedulerName>> = {
+  ddimscheduler: 'DDIM',
+  pndmscheduler: 'PNDM',
+  eulerdiscretescheduler: 'Euler',
+  eulerancestraldiscretescheduler: 'Euler a',
+  dpmsolvermultistepscheduler: 'DPM++ 2M',
+  lcmscheduler: 'LCM',
+};
+
+/**
+ * A scheduler by the name users know, by its diffusers class or by its k-diffusion spelling
+ * (`dpmpp_2m_karras`), whatever the case, spaces, dashes and underscores.
+ * @throws UserError 'bad-argument' that lists the names
+ */
+export function schedulerNamed(text: string): SchedulerName {
+  const bare = (name: string) =>
+    name
+      .toLowerCase()
+      .replace(/[\s_-]/g, '')
+      .replace('pp', '++');
+  const found =
+    SCHEDULER_NAMES.find((name) => bare(name) === bare(text)) ?? CLASS_NAMES[bare(text)];
+  if (found === undefined) {
+    throw badArgument(
+      `Expected --scheduler to be one of ${SCHEDULER_NAMES.join(', ')}, got "${text}".`,
+    );
+  }
+  return found;
+}

@@ -1,0 +1,31 @@
+// What `--help` prints.
+
+import { SCHEDULER_NAMES } from '../pipeline/types.js';
+
+export const HELP = `ylem: a Discord bot that paints from noise
+
+  ylem start                       run the bot; without DISCORD_TOKEN, with the sandbox
+  ylem sandbox                     run the sandbox alone, for a bot started elsewhere
+  ylem imagine "PROMPT" --out FILE.png [options]
+                                   paint one picture here, without Discord
+  ylem --help | --version
+
+\`ylem imagine --help\` lists its options. The environment variables of the bot are explained
+in .env.example.
+`;
+
+export const IMAGINE_HELP = `ylem imagine "PROMPT" --out FILE.png [options]
+
+  --out FILE.png        the picture, with its parameters inside
+  --model DIR           a diffusers ONNX directory; else YLEM_MODEL, else the embedded model
+  --negative TEXT       what the picture should not show
+  --seed N              0 to 4294967295; random and printed unless given
+  --steps N             1 to 150; the model's own number unless given
+  --guidance X          1 (none) to 30; the model's own unless given
+  --width W, --height H pixels; the model's own size unless given
+  --scheduler NAME      ${SCHEDULER_NAMES.join(', ')}; the model's own unless given
+  --evolution FILE      how the picture came to be: .png a sheet, .webp or .gif an animation
+  --json                one line of JSON on stdout: seed, parameters, timings (ms), files
+
+"" as the prompt paints without one. Exit status: 0; 2 for bad arguments; 1 for a failure.
+`;

@@ -1,0 +1,117 @@
+// What the bot process and the engine process say to each other over the IPC channel of
+// child_process.fork with serialization 'advanced': typed arrays travel as bytes, never as text.
+
+import { type ErrorContext, UserError } from '../errors.js';
+import type { EncodedImage, EvolutionOptions, KeptStep, ModelInfo } from '../pipeline/types.js';
+import type { EngineJob, Preview, RunResult, StepReport } from './types.js';
+
+/** Work beside the runs: done between two steps, answered once. */
+export type EngineRequest =
+  | {
+      readonly kind: 'evolution';
+      readonly steps: readonly KeptStep[];
+      readonly options: EvolutionOptions;
+      readonly maxBytes: number;
+    }
+  | {
+      readonly kind: 'picture';
+      readonly step: KeptStep;
+      readonly show: EvolutionOptions['show'];
+      readonly maxBytes: number;
+    }
+  | { readonly kind: 'infotext'; readonly png: Uint8Array };
+
+/** What each request is answered with. */
+export interface EngineReplies {
+  evolution: EncodedImage;
+  picture: EncodedImage;
+  infotext: string | undefined;
+}
+
+/**
+ * From the bot to the engine. `attempt` names one try of one run: it is new after each restart, so
+ * that a late word about an earlier try is known for what it is.
+ */
+export type ToEngine =
+  | {
+      readonly kind: 'load';
+      readonly directory: string;
+      readonly providers: readonly string[];
+      readonly threads: number | undefined;
+    }
+  | { readonly kind: 'generate'; readonly attempt: number; readonly job: EngineJob }
+  /** asks for the newest picture after step `after` (0: any) */
+  | { readonly kind: 'preview'; readonly attempt: number; readonly after: number }
+  | { readonly kind: 'stop'; readonly attempt: number }
+  | { readonly kind: 'cancel'; readonly attempt: number }
+  | { readonly kind: 'request'; readonly id: number; readonly request: EngineRequest }
+  | { readonly kind: 'ping' }
+  /** frees the model and exits */
+  | { readonly kind: 'close' };
+
+/** The part of a run's result that the engine knows; the bot adds the times over all tries. */
+export interface AttemptResult extends Omit<RunResult, 'timings'> {
+  /** ms */
+  readonly timings: { readonly encode: number; readonly decode: number; readonly file: number };
+}
+
+/** From the engine to the bot. */
+export type FromEngine =
+  | { readonly kind: 'loaded'; readonly info: ModelInfo; readonly milliseconds: number }
+  | { readonly kind: 'unloadable'; readonly error: WireError }
+  /** the attempt has been taken up: from here on a death counts against its run */
+  | { readonly kind: 'started'; readonly attempt: number }
+  | { readonly kind: 'progress'; readonly attempt: number; readonly report: StepReport }
+  | { readonly kind: 'preview'; readonly attempt: number; readonly preview: Preview }
+  | { readonly kind: 'done'; readonly attempt: number; readonly result: AttemptResult }
+  | { readonly kind: 'failed'; readonly attempt: number; readonly error: WireError }
+  /** a cancelled attempt has come to its end: the engine is free */
+  | { readonly kind: 'dropped'; readonly attempt: number }
+  | {
+      readonly kind: 'reply';
+      readonly id: number;
+      readonly value: EngineReplies[keyof EngineReplies];
+    }
+  | { readonly kind: 'refused'; readonly id: number; readonly error: WireError }
+  | { readonly kind: 'pong' };
+
+/** An error on its way: the two kinds stay apart across the border. */
+export type WireError =
+  | {
+      readonly kind: 'user';
+      readonly identifier: string;
+      readonly message: string;
+      readonly context: ErrorContext;
+    }
+  | {
+      readonly kind: 'bug';
+      readonly name: string;
+      readonly message: string;
+      readonly stack: string | undefined;
+    };
+
+/** Something unforeseen that was thrown in the engine process; `stack` is the one from there. */
+export class EngineFault extends Error {
+  constructor(name: string, message: string, stack: string | undefined) {
+    super(message);
+    this.name = name;
+    if (stack !== undefined) this.stack = stack;
+  }
+}
+
+export function toWire(error: unknown): WireError {
+  if (error instanceof UserError) {
+    const { identifier, message, context } = error;
+    return { kind: 'user', identifier, message, context: { ...context } };
+  }
+  if (error instanceof Error) {
+    return { kind: 'bug', name: error.name, message: error.message, stack: error.stack };
+  }
+  return { kind: 'bug', name: 'Error', message: String(error), stack: undefined };
+}
+
+export function fromWire(error: WireError): UserError | EngineFault {
+  return error.kind === 'user'
+    ? new UserError(error.identifier, error.message, error.context)
+    : new EngineFault(error.name, error.message, error.stack);
+}
