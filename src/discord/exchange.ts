@@ -1,0 +1,171 @@
+// One interaction and what has been said in answer to it. It knows which kind of answer Discord
+// still takes, so that commands only say what they mean.
+
+import { setTimeout as delay } from 'node:timers/promises';
+import type {
+  APIApplicationCommandOptionChoice,
+  APIModalInteractionResponseCallbackData,
+} from 'discord-api-types/v10';
+import { backoff, failureOf } from './failures.js';
+import {
+  type MessageBody,
+  ORIGINAL,
+  type ReplyAddress,
+  TOKEN_LIFETIME,
+  textOnly,
+} from './message.js';
+import type { FirstAnswer, MessageRest } from './rest.js';
+
+/** What an Exchange needs of an interaction; discord.js's have it. */
+export interface InteractionFacts {
+  readonly id: string;
+  readonly token: string;
+  readonly applicationId: string;
+  readonly channelId: string | null;
+  readonly guildId: string | null;
+  readonly locale: string;
+  readonly user: { readonly id: string };
+  readonly attachmentSizeLimit: number;
+}
+
+/** Discord's default limit of an upload, bytes. */
+const DEFAULT_UPLOAD = 10 * 1024 * 1024;
+/** Tries of an answer; the interaction is void 3 s after it was made. */
+const ANSWER_PATIENCE = 2800;
+/** Tries of an edit that a person waits for, ms. */
+const EDIT_PATIENCE = 60_000;
+
+export class Exchange {
+  readonly userId: string;
+  readonly locale: string;
+  readonly guildId: string | null;
+  /** bytes that a file may have */
+  readonly attachmentLimit: number;
+  readonly #rest: MessageRest;
+  readonly #receivedAt: number;
+  readonly #interaction: InteractionFacts;
+  #answered: FirstAnswer['type'] | undefined;
+  #ephemeral = false;
+  #messageId: string = ORIGINAL;
+
+  constructor(interaction: InteractionFacts, rest: MessageRest, now: number) {
+    this.#interaction = interaction;
+    this.#rest = rest;
+    this.#receivedAt = now;
+    this.userId = interaction.user.id;
+    this.locale = interaction.locale;
+    this.guildId = interaction.guildId;
+    this.attachmentLimit = interaction.attachmentSizeLimit || DEFAULT_UPLOAD;
+  }
+
+  /** The reply of this interaction. */
+  address(ephemeral: boolean): ReplyAddress {
+    return {
+      applicationId: this.#interaction.applicationId,
+      interactionId: this.#interaction.id,
+      interactionToken: this.#interaction.token,
+      tokenExpiresAt: this.#receivedAt + TOKEN_LIFETIME,
+      channelId: this.#interaction.channelId ?? '',
+      messageId: this.#messageId,
+      ephemeral,
+    };
+  }
+
+  /** "Thinking ..."; resolves with the message's id where Discord tells it. */
+  async defer(ephemeral: boolean): Promise<string | undefined> {
+    this.#ephemeral = ephemeral;
+    const id = await this.#answer({ type: 'defer', ephemeral });
+    if (id !== undefined) this.#messageId = id;
+    return id;
+  }
+
+  /** Takes a button press; `edit` then changes the message that the button stands on. */
+  async deferUpdate(): Promise<void> {
+    await this.#answer({ type: 'defer-update' });
+  }
+
+  /** Answers at once. */
+  async respond(body: MessageBody, ephemeral: boolean): Promise<void> {
+    this.#ephemeral = ephemeral;
+    await this.#answer({ type: 'message', body, ephemeral });
+  }
+
+  async modal(modal: APIModalInteractionResponseCallbackData): Promise<void> {
+    await this.#answer({ type: 'modal', modal });
+  }
+
+  /** At most 25 are shown. */
+  async choices(choices: readonly APIApplicationCommandOptionChoice[]): Promise<void> {
+    await this.#answer({ type: 'choices', choices: choices.slice(0, 25) });
+  }
+
+  /** Replaces the reply, or after `deferUpdate` the button's message. */
+  async edit(body: MessageBody): Promise<void> {
+    await this.#persist(() => this.#rest.editByToken(this.address(this.#ephemeral), body));
+  }
+
+  async deleteReply(): Promise<void> {
+    await this.#persist(() => this.#rest.deleteByToken(this.address(this.#ephemeral)));
+  }
+
+  /**
+   * Tells the person, and nobody else, that it was not to be. A public "thinking" cannot become
+   * private, so it is deleted and the sentence follows privately.
+   */
+  async refuse(sentence: string): Promise<void> {
+    const body = textOnly(sentence);
+    if (this.#answered === 'choices') return;
+    if (this.#answered === undefined) return this.respond(body, true);
+    if (this.#answered === 'defer') {
+      if (this.#ephemeral) return this.edit(body);
+      await this.#persist(() => this.#rest.deleteByToken(this.address(false)));
+    }
+    await this.#persist(() => this.#rest.followUp(this.address(true), body));
+  }
+
+  get answered(): boolean {
+    return this.#answered !== undefined;
+  }
+
+  /**
+   * Sends the first answer, again when it seems lost. "Already acknowledged" after a lost try means
+   * that the lost one had arrived.
+   */
+  async #answer(answer: FirstAnswer): Promise<string | undefined> {
+    if (this.#answered !== undefined) {
+      throw new Error(`answered with ${answer.type} after ${this.#answered}`);
+    }
+    this.#answered = answer.type;
+    let lost = false;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#rest.answer(this.#interaction.id, this.#interaction.token, answer);
+      } catch (error) {
+        const failure = failureOf(error);
+        if (failure.kind === 'acknowledged' && lost) return undefined;
+        if (failure.kind !== 'later') throw error;
+        lost ||= failure.lost;
+        const wait = failure.afterMs ?? Math.min(backoff(attempt) / 2, 500);
+        if (Date.now() + wait - this.#receivedAt > ANSWER_PATIENCE) throw error;
+        await delay(wait);
+      }
+    }
+  }
+
+  async #persist(call: () => Promise<unknown>): Promise<void> {
+    const until = Date.now() + EDIT_PATIENCE;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await call();
+        return;
+      } catch (error) {
+        const failure = failureOf(error);
+        if (failure.kind === 'gone' || failure.kind === 'token') return;
+        if (failure.kind !== 'later') throw error;
+        const wait = failure.afterMs ?? backoff(attempt);
+        if (Date.now() + wait > until) throw error;
+        await delay(wait);
+      }
+    }
+  }
+}

@@ -1,0 +1,63 @@
+// Sorts what can go wrong on the way to Discord into the few cases that callers act on.
+
+import { DiscordAPIError, HTTPError, RateLimitError } from 'discord.js';
+
+/**
+ * - `later`: nothing wrong with the request; try again after `afterMs`. `lost` is true when it may
+ *   have been carried out although no answer came.
+ * - `token`: the interaction's token is dead; the bot's own may still do.
+ * - `gone`: the message, its channel or the right to reach it is gone; trying again is pointless.
+ * - `acknowledged`: the interaction has had its first answer.
+ * - `refused`: Discord finds fault with the request itself, which is a bug of ours.
+ */
+export type Failure =
+  | { readonly kind: 'later'; readonly afterMs: number | undefined; readonly lost: boolean }
+  | { readonly kind: 'token' | 'gone' | 'acknowledged' | 'refused' };
+
+/** Discord's JSON error codes that mean: there is nothing there (any more) for us. */
+const GONE: ReadonlySet<number | string> = new Set([
+  10_003, // unknown channel
+  10_004, // unknown guild
+  10_008, // unknown message
+  10_062, // unknown interaction
+  50_001, // missing access
+  50_007, // cannot send messages to this user
+  50_013, // missing permissions
+  50_083, // thread is archived
+]);
+
+/** Says what a failed call to Discord means for the caller. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof RateLimitError) {
+    const afterMs = Math.max(error.retryAfter, error.sublimitTimeout, error.timeToReset, 50);
+    return { kind: 'later', afterMs, lost: false };
+  }
+  if (error instanceof HTTPError) return { kind: 'later', afterMs: undefined, lost: true };
+  if (error instanceof DiscordAPIError) {
+    if (error.code === 50_027 || error.code === 10_015 || error.status === 401)
+      return { kind: 'token' };
+    if (error.code === 40_060) return { kind: 'acknowledged' };
+    if (GONE.has(error.code) || error.status === 404 || error.status === 403)
+      return { kind: 'gone' };
+    return { kind: 'refused' };
+  }
+  if (isTransport(error)) return { kind: 'later', afterMs: undefined, lost: true };
+  return { kind: 'refused' };
+}
+
+/** Sockets that closed, refused or took too long. undici and Node name them in several ways. */
+function isTransport(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error.name === 'AbortError' || error.name === 'TimeoutError') return true;
+  if ('code' in error && typeof error.code === 'string') {
+    return /^(UND_ERR_|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH)/.test(
+      error.code,
+    );
+  }
+  return error.cause !== undefined && isTransport(error.cause);
+}
+
+/** Waiting time before try number `attempt` (from 1) where Discord named none: 250 ms doubling to 15 s. */
+export function backoff(attempt: number): number {
+  return Math.min(250 * 2 ** (attempt - 1), 15_000);
+}

@@ -1,0 +1,175 @@
+// The reply that shows a picture forming.
+//
+// One edit is in flight at most. While it travels, newer states replace the one that waits, and
+// pictures are asked for only when the last edit has landed and its rate limit allows the next. The
+// final state goes out as soon as the edit in flight has landed, before anything that waits.
+
+import { setTimeout as delay } from 'node:timers/promises';
+import { backoff, failureOf } from './failures.js';
+import type { MessageBody } from './message.js';
+import type { Sent } from './rest.js';
+
+/** Carries one state of the message to Discord, replacing the last. Throws what Discord answers. */
+export type Transport = (body: MessageBody, final: boolean) => Promise<Sent>;
+
+/**
+ * What became of the final state: it stands on Discord; there is no message left to carry it; or
+ * Discord finds fault with it; or it was given up for now (the bot stops, or Discord answered nothing
+ * for too long).
+ */
+export type Delivery = 'delivered' | 'gone' | 'refused' | 'abandoned';
+
+/** How long the final state is tried, ms. Later a restart takes it up again. */
+const PATIENCE = 15 * 60_000;
+
+export class LiveReply {
+  readonly #transport: Transport;
+  readonly #onRefused: (error: unknown) => void;
+  /** the newest state that has not been sent */
+  #frame: MessageBody | undefined;
+  #final: MessageBody | undefined;
+  #source: (() => Promise<MessageBody | undefined>) | undefined;
+  /** true while the source has been asked and has not answered */
+  #pulling = false;
+  /** ms since the epoch before which only the final state may be sent */
+  #quietUntil = 0;
+  /** failed tries in a row */
+  #failures = 0;
+  #running = false;
+  #loop: Promise<void> = Promise.resolve();
+  #outcome: Delivery | undefined;
+  /** ends the wait that the loop is in */
+  #wake: () => void = () => {};
+  readonly #closed = new AbortController();
+
+  /** @param onRefused told when Discord finds fault with a state: a bug, which is then dropped */
+  constructor(transport: Transport, onRefused: (error: unknown) => void) {
+    this.#transport = transport;
+    this.#onRefused = onRefused;
+  }
+
+  /** Shows a state when it can; a newer one replaces it unseen. */
+  show(body: MessageBody): void {
+    if (this.#final !== undefined || this.#outcome !== undefined) return;
+    this.#frame = body;
+    this.#start();
+  }
+
+  /** From now on asks `source` for the next picture whenever one could be shown; it ends with undefined. */
+  follow(source: () => Promise<MessageBody | undefined>): void {
+    if (this.#final !== undefined || this.#outcome !== undefined) return;
+    this.#source = source;
+    this.#start();
+  }
+
+  /** The last state: resolves when its fate is known. After 'refused' another may be tried. */
+  async finish(body: MessageBody): Promise<Delivery> {
+    if (this.#outcome === 'refused') this.#outcome = undefined;
+    this.#final = body;
+    this.#frame = undefined;
+    this.#source = undefined;
+    while (this.#outcome === undefined) {
+      this.#start();
+      await this.#loop;
+    }
+    return this.#outcome;
+  }
+
+  /** Sends nothing more. An edit in flight is left to land. */
+  close(): void {
+    this.#outcome ??= 'abandoned';
+    this.#closed.abort();
+    this.#wake();
+  }
+
+  #start(): void {
+    this.#wake();
+    if (this.#running || this.#outcome !== undefined) return;
+    this.#running = true;
+    this.#loop = this.#run();
+  }
+
+  async #run(): Promise<void> {
+    while (this.#outcome === undefined) {
+      const quiet = this.#quietUntil - Date.now();
+      if (this.#final !== undefined) await this.#deliver(this.#final);
+      else if (quiet > 0) await this.#pause(quiet);
+      else if (this.#frame !== undefined) await this.#send(this.#frame);
+      else if (this.#source !== undefined) {
+        this.#pull(this.#source);
+        await this.#pause();
+      } else break;
+    }
+    // In the same turn as the decision to end: a state that comes later starts the loop anew.
+    this.#running = false;
+  }
+
+  #pull(source: () => Promise<MessageBody | undefined>): void {
+    if (this.#pulling) return;
+    this.#pulling = true;
+    source()
+      .catch(() => undefined)
+      .then((body) => {
+        this.#pulling = false;
+        if (this.#source === source) {
+          if (body === undefined) this.#source = undefined;
+          else this.#frame = body;
+        }
+        this.#wake();
+      });
+  }
+
+  /** A state that may be lost: when sending fails, the next one is the retry. */
+  async #send(frame: MessageBody): Promise<void> {
+    this.#frame = undefined;
+    try {
+      const sent = await this.#transport(frame, false);
+      this.#failures = 0;
+      this.#quietUntil = Date.now() + sent.paceMs;
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure.kind === 'gone' || failure.kind === 'token') this.#outcome ??= 'gone';
+      else {
+        if (failure.kind === 'refused') this.#onRefused(error);
+        this.#failures += 1;
+        const wait = failure.kind === 'later' ? failure.afterMs : undefined;
+        this.#quietUntil = Date.now() + (wait ?? backoff(this.#failures));
+        // A waiting text has no successor of its own: keep it unless something newer has come.
+        if (failure.kind === 'later' && this.#source === undefined) this.#frame ??= frame;
+      }
+    }
+  }
+
+  /** The final state is an edit that says everything, so that repeating a lost one changes nothing. */
+  async #deliver(body: MessageBody): Promise<void> {
+    const until = Date.now() + PATIENCE;
+    for (let attempt = 1; this.#outcome === undefined; attempt++) {
+      try {
+        await this.#transport(body, true);
+        this.#outcome = 'delivered';
+        return;
+      } catch (error) {
+        const failure = failureOf(error);
+        if (failure.kind !== 'later') {
+          if (failure.kind === 'refused') this.#onRefused(error);
+          this.#outcome = failure.kind === 'refused' ? 'refused' : 'gone';
+          return;
+        }
+        const wait = failure.afterMs ?? backoff(attempt);
+        if (Date.now() + wait > until) this.#outcome = 'abandoned';
+        else await delay(wait, undefined, { signal: this.#closed.signal }).catch(() => {});
+      }
+    }
+  }
+
+  /** Waits until something changes, or for so many ms. */
+  async #pause(milliseconds?: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      if (milliseconds !== undefined) timer = setTimeout(resolve, milliseconds);
+    });
+    clearTimeout(timer);
+    this.#wake = () => {};
+  }
+}

@@ -1,0 +1,165 @@
+// What the states of a picture look like as messages.
+
+import type { APIButtonComponentWithCustomId } from 'discord-api-types/v10';
+import { ButtonStyle, ComponentType } from 'discord-api-types/v10';
+import { customId } from './custom-id.js';
+import { display, progressBar } from './display.js';
+import type { MessageBody, MessageFile, Row } from './message.js';
+import { coarse, duration, type Texts } from './texts/index.js';
+
+/** Of any picture: what stands on top, and whose buttons these are. */
+export interface PictureFacts {
+  readonly id: string;
+  readonly prompt: string;
+  readonly negativePrompt: string;
+  readonly seed: number;
+  readonly steps: number;
+  readonly guidanceScale: number;
+  readonly width: number;
+  readonly height: number;
+  readonly scheduler: string;
+  readonly model: string;
+  readonly branch: { readonly step: number; readonly seed: number } | undefined;
+}
+
+export function button(
+  label: string,
+  id: string,
+  style: APIButtonComponentWithCustomId['style'] = ButtonStyle.Secondary,
+  disabled = false,
+): APIButtonComponentWithCustomId {
+  return {
+    type: ComponentType.Button,
+    style,
+    label: label.slice(0, 80),
+    custom_id: id,
+    ...(disabled ? { disabled } : {}),
+  };
+}
+
+export function row(...components: Row['components']): Row {
+  return { type: ComponentType.ActionRow, components };
+}
+
+function heading(prompt: string, texts: Texts): string {
+  const shown = display(prompt);
+  return shown === '' ? `> *${texts.noPrompt}*` : `> ${shown}`;
+}
+
+/** In the queue: the place and how long it will take. */
+export function waitingPanel(
+  picture: PictureFacts,
+  place: { readonly ahead: number; readonly expectedMs: number | undefined },
+  texts: Texts,
+): MessageBody {
+  const wait =
+    place.expectedMs === undefined ? undefined : duration(coarse(place.expectedMs), texts);
+  return {
+    content: `${heading(picture.prompt, texts)}\n${texts.waiting(place.ahead, wait)}`,
+    components: [
+      row(button(texts.buttons.cancel, customId('cancel', picture.id), ButtonStyle.Danger)),
+    ],
+    files: [],
+  };
+}
+
+/** Being painted: the newest preview, the step and the time left. */
+export function formingPanel(
+  picture: PictureFacts,
+  progress: {
+    readonly index: number;
+    readonly total: number;
+    readonly leftMs: number | undefined;
+    readonly file: MessageFile | undefined;
+  },
+  texts: Texts,
+): MessageBody {
+  const { index, total, leftMs, file } = progress;
+  const bar = progressBar(index, total);
+  const facts = [
+    index === 0 ? texts.starting : texts.step(index, total),
+    ...(leftMs === undefined ? [] : [texts.left(duration(leftMs, texts))]),
+  ];
+  return {
+    content: `${heading(picture.prompt, texts)}\n\`${bar}\` ${facts.join(' · ')}`,
+    components: [
+      row(
+        button(
+          texts.buttons.stop,
+          customId('stop', picture.id),
+          ButtonStyle.Secondary,
+          index === 0,
+        ),
+        button(texts.buttons.cancel, customId('cancel', picture.id), ButtonStyle.Danger),
+      ),
+    ],
+    files: file === undefined ? [] : [file],
+  };
+}
+
+/** Seed and parameters on one line. */
+export function factsLine(picture: PictureFacts, texts: Texts): string {
+  const number = new Intl.NumberFormat(texts.language, { maximumFractionDigits: 2 });
+  return [
+    `${texts.seed} \`${picture.seed}\``,
+    texts.steps(picture.steps),
+    `${texts.guidance} ${number.format(picture.guidanceScale)}`,
+    `${picture.width}×${picture.height}`,
+    display(picture.scheduler, 40),
+    display(picture.model, 60),
+  ].join(' · ');
+}
+
+/** The end: the picture, all that makes it again, and what can be done with it. */
+export function donePanel(
+  picture: PictureFacts,
+  outcome: {
+    readonly file: MessageFile;
+    /** set when it was stopped before the last step */
+    readonly stopped: { readonly index: number; readonly total: number } | undefined;
+  },
+  texts: Texts,
+): MessageBody {
+  const lines = [heading(picture.prompt, texts)];
+  if (picture.negativePrompt.trim() !== '') {
+    lines.push(`> -# ${texts.without}: ${display(picture.negativePrompt, 150)}`);
+  }
+  lines.push(factsLine(picture, texts));
+  const notes: string[] = [];
+  if (picture.branch !== undefined) {
+    notes.push(texts.branched(picture.branch.step, picture.branch.seed));
+  }
+  if (outcome.stopped !== undefined) {
+    notes.push(texts.stoppedAfter(outcome.stopped.index, outcome.stopped.total));
+  }
+  if (notes.length > 0) lines.push(`-# ${notes.join(' · ')}`);
+  return {
+    content: lines.join('\n'),
+    components: [
+      row(
+        button(texts.buttons.reroll, customId('reroll', picture.id), ButtonStyle.Primary),
+        button(texts.buttons.steps, customId('steps', picture.id)),
+        button(texts.buttons.subtle, customId('vary', picture.id, 'subtle')),
+        button(texts.buttons.strong, customId('vary', picture.id, 'strong')),
+        button(texts.buttons.edit, customId('edit', picture.id)),
+      ),
+      row(button(texts.buttons.delete, customId('delete', picture.id), ButtonStyle.Danger)),
+    ],
+    files: [outcome.file],
+  };
+}
+
+/** Cancelled or failed: a sentence instead of a picture, and the ways on. */
+export function endedPanel(picture: PictureFacts, sentence: string, texts: Texts): MessageBody {
+  return {
+    content: `${heading(picture.prompt, texts)}\n${sentence}`,
+    components: [
+      row(
+        button(texts.buttons.reroll, customId('reroll', picture.id), ButtonStyle.Primary),
+        button(texts.buttons.edit, customId('edit', picture.id)),
+        button(texts.buttons.delete, customId('delete', picture.id), ButtonStyle.Danger),
+      ),
+    ],
+    files: [],
+  };
+}

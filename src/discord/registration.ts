@@ -1,0 +1,84 @@
+// Brings the commands that Discord knows into line with ours, and leaves them alone when they are.
+
+import type { REST } from 'discord.js';
+import type {
+  APIApplicationCommand,
+  RESTPostAPIApplicationCommandsJSONBody,
+} from 'discord-api-types/v10';
+import { Routes } from 'discord-api-types/v10';
+
+type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/** What Discord adds to a command, and what derives from the reader's locale. */
+const SERVER_FIELDS: ReadonlySet<string> = new Set([
+  'id',
+  'application_id',
+  'version',
+  'guild_id',
+  'handler',
+  'name_localized',
+  'description_localized',
+  'dm_permission',
+  'default_permission',
+]);
+
+/** Values that mean the same as leaving the field out. */
+const DEFAULTS: Readonly<Record<string, Json>> = {
+  required: false,
+  autocomplete: false,
+  nsfw: false,
+  default_member_permissions: null,
+};
+
+/** Lists of values whose order means nothing. Options and choices are shown in theirs. */
+const SETS: ReadonlySet<string> = new Set(['contexts', 'integration_types', 'channel_types']);
+
+function normal(value: unknown, key = ''): Json {
+  if (Array.isArray(value)) {
+    const items = value.map((item) => normal(item));
+    return SETS.has(key) ? items.sort() : items;
+  }
+  if (typeof value === 'object' && value !== null) {
+    const result: { [key: string]: Json } = {};
+    for (const [name, field] of Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) {
+      if (SERVER_FIELDS.has(name) || field === undefined || field === null) continue;
+      const clean = normal(field, name);
+      if (name in DEFAULTS && DEFAULTS[name] === clean) continue;
+      if (typeof clean === 'object' && clean !== null && Object.keys(clean).length === 0) continue;
+      result[name] = clean;
+    }
+    return result;
+  }
+  return value as Json;
+}
+
+/** True when both lists mean the same commands, whatever Discord added and however it orders them. */
+export function sameCommands(
+  registered: readonly APIApplicationCommand[],
+  ours: readonly RESTPostAPIApplicationCommandsJSONBody[],
+): boolean {
+  const key = (commands: readonly object[]) =>
+    commands
+      .map((command) => JSON.stringify({ type: 1, ...(normal(command) as object) }))
+      .map((text) => JSON.stringify(normal(JSON.parse(text))))
+      .sort()
+      .join('\n');
+  return registered.length === ours.length && key(registered) === key(ours);
+}
+
+/**
+ * Registers the global commands when they differ from what Discord has.
+ * @returns true when they were registered
+ */
+export async function registerCommands(
+  rest: REST,
+  applicationId: string,
+  ours: readonly RESTPostAPIApplicationCommandsJSONBody[],
+): Promise<boolean> {
+  const route = Routes.applicationCommands(applicationId);
+  const query = new URLSearchParams({ with_localizations: 'true' });
+  const registered = (await rest.get(route, { query })) as APIApplicationCommand[];
+  if (sameCommands(registered, ours)) return false;
+  await rest.put(route, { body: ours });
+  return true;
+}

@@ -1,0 +1,235 @@
+// The calls that make, edit, find and delete the bot's messages, with either kind of token.
+//
+// They go through a REST client of their own that neither waits for rate limits nor retries: the
+// live reply has to know about both, because by the time a wait is over a newer picture may exist.
+
+import { type InternalRequest, parseResponse, REST, RequestMethod } from 'discord.js';
+import type {
+  APIApplicationCommandOptionChoice,
+  APIMessage,
+  APIModalInteractionResponseCallbackData,
+  RESTPostAPIInteractionCallbackWithResponseResult,
+} from 'discord-api-types/v10';
+import { InteractionResponseType, MessageFlags, Routes } from 'discord-api-types/v10';
+import { type MessageBody, ORIGINAL, type ReplyAddress } from './message.js';
+
+/** A message that has reached Discord. */
+export interface Sent {
+  readonly messageId: string | undefined;
+  /** ms to wait before the next unimportant edit, from the rate-limit headers */
+  readonly paceMs: number;
+}
+
+/** ms between edits where no header says otherwise: 5 in 5 s is what is commonly seen. */
+const DEFAULT_PACE = 1000;
+
+type FirstAnswer =
+  | { readonly type: 'defer'; readonly ephemeral: boolean }
+  | { readonly type: 'defer-update' }
+  | { readonly type: 'message'; readonly body: MessageBody; readonly ephemeral: boolean }
+  | { readonly type: 'modal'; readonly modal: APIModalInteractionResponseCallbackData }
+  | { readonly type: 'choices'; readonly choices: readonly APIApplicationCommandOptionChoice[] };
+
+export class MessageRest {
+  readonly #rest: REST;
+
+  /**
+   * @param api base address without `/v10`, such as https://discord.com/api
+   * @param token the bot's
+   */
+  constructor(api: string, token: string) {
+    this.#rest = new REST({ api, retries: 0, timeout: 10_000, rejectOnRateLimit: () => true });
+    this.#rest.setToken(token);
+  }
+
+  /** The first answer to an interaction; resolves with the message it made, where it made one. */
+  async answer(id: string, token: string, answer: FirstAnswer): Promise<string | undefined> {
+    const files = answer.type === 'message' ? filesOf(answer.body) : {};
+    const result = await this.#json<RESTPostAPIInteractionCallbackWithResponseResult | null>({
+      method: RequestMethod.Post,
+      fullRoute: Routes.interactionCallback(id, token),
+      query: new URLSearchParams({ with_response: 'true' }),
+      body: answerBody(answer),
+      auth: false,
+      ...files,
+    });
+    return result?.resource?.message?.id;
+  }
+
+  /** Replaces a message's content, components and files with the interaction's token. */
+  async editByToken(address: ReplyAddress, body: MessageBody): Promise<Sent> {
+    return this.#send({
+      method: RequestMethod.Patch,
+      fullRoute: Routes.webhookMessage(
+        address.applicationId,
+        address.interactionToken,
+        address.messageId ?? ORIGINAL,
+      ),
+      body: editBody(body),
+      auth: false,
+      ...filesOf(body),
+    });
+  }
+
+  /** The same with the bot's token: for public messages after the interaction's has died. */
+  async editByBot(channelId: string, messageId: string, body: MessageBody): Promise<Sent> {
+    return this.#send({
+      method: RequestMethod.Patch,
+      fullRoute: Routes.channelMessage(channelId, messageId),
+      body: editBody(body),
+      ...filesOf(body),
+    });
+  }
+
+  /** One more message in answer to the interaction. */
+  async followUp(address: ReplyAddress, body: MessageBody): Promise<Sent> {
+    return this.#send({
+      method: RequestMethod.Post,
+      fullRoute: Routes.webhook(address.applicationId, address.interactionToken),
+      query: new URLSearchParams({ wait: 'true' }),
+      body: newBody(body, address.ephemeral),
+      auth: false,
+      ...filesOf(body),
+    });
+  }
+
+  /**
+   * A message of the bot's own. Discord makes only one for the same nonce within some minutes.
+   * @param nonce at most 25 characters
+   */
+  async post(channelId: string, body: MessageBody, nonce: string): Promise<Sent> {
+    return this.#send({
+      method: RequestMethod.Post,
+      fullRoute: Routes.channelMessages(channelId),
+      body: { ...newBody(body, false), nonce, enforce_nonce: true },
+      ...filesOf(body),
+    });
+  }
+
+  async deleteByToken(address: ReplyAddress): Promise<void> {
+    await this.#rest.delete(
+      Routes.webhookMessage(
+        address.applicationId,
+        address.interactionToken,
+        address.messageId ?? ORIGINAL,
+      ),
+      { auth: false },
+    );
+  }
+
+  async deleteByBot(channelId: string, messageId: string): Promise<void> {
+    await this.#rest.delete(Routes.channelMessage(channelId, messageId));
+  }
+
+  /**
+   * The newest of the bot's own messages in a channel that names `marker` in its buttons, its
+   * nonce or its files: how a message is found again whose making was never confirmed.
+   */
+  async find(
+    applicationId: string,
+    channelId: string,
+    marker: string,
+  ): Promise<APIMessage | undefined> {
+    const messages = await this.#json<APIMessage[]>({
+      method: RequestMethod.Get,
+      fullRoute: Routes.channelMessages(channelId),
+      query: new URLSearchParams({ limit: '50' }),
+    });
+    return messages.find(
+      (message) =>
+        (message.author.id === applicationId || message.application_id === applicationId) &&
+        (message.nonce === marker ||
+          JSON.stringify(message.components ?? []).includes(`:${marker}`) ||
+          message.attachments.some((file) => file.filename.includes(marker))),
+    );
+  }
+
+  async #send(request: InternalRequest): Promise<Sent> {
+    const response = await this.#rest.queueRequest(request);
+    const message = (await parseResponse(response)) as Partial<APIMessage> | null;
+    return { messageId: message?.id, paceMs: pace(response.headers) };
+  }
+
+  async #json<T>(request: InternalRequest): Promise<T> {
+    return (await parseResponse(await this.#rest.queueRequest(request))) as T;
+  }
+}
+
+/**
+ * Spreads what is left of a rate-limit window over its time and keeps one call in reserve, so that
+ * a final picture always has a free place.
+ */
+export function pace(headers: { get(name: string): string | null }): number {
+  const remaining = Number.parseInt(headers.get('x-ratelimit-remaining') ?? '', 10);
+  const resetMs = Number.parseFloat(headers.get('x-ratelimit-reset-after') ?? '') * 1000;
+  if (!Number.isFinite(remaining) || !Number.isFinite(resetMs)) return DEFAULT_PACE;
+  return Math.ceil(remaining <= 1 ? resetMs : resetMs / remaining);
+}
+
+/** Nobody is ever pinged, whatever a prompt says. */
+const SILENT = { parse: [] };
+
+function attachmentsOf(body: MessageBody) {
+  return body.files.map((file, index) => ({
+    id: String(index),
+    filename: file.name,
+    ...(file.description === undefined ? {} : { description: file.description }),
+  }));
+}
+
+function filesOf(body: MessageBody): Pick<InternalRequest, 'files'> {
+  if (body.files.length === 0) return {};
+  return {
+    files: body.files.map((file) => ({
+      name: file.name,
+      data: file.bytes,
+      contentType: file.type,
+    })),
+  };
+}
+
+function editBody(body: MessageBody) {
+  return {
+    content: body.content,
+    components: body.components,
+    // Naming only the new files drops the old ones: the picture is replaced, never added to.
+    attachments: attachmentsOf(body),
+    allowed_mentions: SILENT,
+  };
+}
+
+function newBody(body: MessageBody, ephemeral: boolean) {
+  return {
+    content: body.content,
+    components: body.components,
+    ...(body.files.length > 0 ? { attachments: attachmentsOf(body) } : {}),
+    allowed_mentions: SILENT,
+    ...(ephemeral ? { flags: MessageFlags.Ephemeral } : {}),
+  };
+}
+
+function answerBody(answer: FirstAnswer) {
+  switch (answer.type) {
+    case 'defer':
+      return {
+        type: InteractionResponseType.DeferredChannelMessageWithSource,
+        data: answer.ephemeral ? { flags: MessageFlags.Ephemeral } : {},
+      };
+    case 'defer-update':
+      return { type: InteractionResponseType.DeferredMessageUpdate };
+    case 'message':
+      return {
+        type: InteractionResponseType.ChannelMessageWithSource,
+        data: newBody(answer.body, answer.ephemeral),
+      };
+    case 'modal':
+      return { type: InteractionResponseType.Modal, data: answer.modal };
+    case 'choices':
+      return {
+        type: InteractionResponseType.ApplicationCommandAutocompleteResult,
+        data: { choices: answer.choices },
+      };
+  }
+}
+
+export type { FirstAnswer };

@@ -1,0 +1,79 @@
+// Deutsch.
+
+import type { Texts } from './types.js';
+
+export const de: Texts = {
+  language: 'de',
+  noPrompt: '(ohne Prompt)',
+  buttons: {
+    reroll: 'Neu würfeln',
+    steps: 'Schritte',
+    subtle: 'Leicht abwandeln',
+    strong: 'Stark abwandeln',
+    edit: 'Bearbeiten',
+    delete: 'Löschen',
+    stop: 'Hier anhalten',
+    cancel: 'Abbrechen',
+    sheet: 'Bogen',
+    animation: 'Animation',
+    changes: 'Änderungen',
+    prediction: 'Vorhersage zeigen',
+    latents: 'Rauschen zeigen',
+    reading: 'Anfang oben',
+    condensing: 'Anfang unten',
+  },
+  waiting: (ahead, wait) =>
+    `${ahead === 0 ? 'Als Nächstes dran' : `Noch ${ahead} davor`}${wait === undefined ? '' : ` · beginnt in etwa ${wait}`}`,
+  starting: 'Beginnt',
+  step: (index, total) => `Schritt ${index} von ${total}`,
+  left: (duration) => `noch etwa ${duration}`,
+  seconds: (n) => `${n} s`,
+  minutes: (n) => `${n} min`,
+  seed: 'Seed',
+  steps: (n) => (n === 1 ? '1 Schritt' : `${n} Schritte`),
+  guidance: 'Guidance',
+  without: 'Ohne',
+  stoppedAfter: (index, total) => `nach Schritt ${index} von ${total} angehalten`,
+  branched: (step, seed) => `neues Rauschen nach Schritt ${step}, Seed \`${seed}\``,
+  branchHere: (step) => `Nach Schritt ${step} abzweigen`,
+  cancelled: 'Abgebrochen.',
+  nothingToCancel: 'Von dir wartet und läuft nichts.',
+  cancelledCount: (n) => (n === 1 ? 'Ein Bild abgebrochen.' : `${n} Bilder abgebrochen.`),
+  privateNotice:
+    'Ein privates Bild wurde später fertig, als Discord private Antworten ändern lässt. Wem es gehört, findet es mit /steps.',
+  broke: (id) => `Hier ist etwas kaputtgegangen. Im Protokoll des Bots steht es unter \`${id}\`.`,
+  frames: (n) => `${n} Bilder`,
+  stepsTitle: 'Wie es entstand',
+  changesTitle: 'Wie viel jeder Schritt an der Vorhersage änderte',
+  queueEmpty: 'Nichts wartet und nichts läuft.',
+  queueLine: (running, waiting) => `${running} in Arbeit, ${waiting} wartend.`,
+  queueOthers:
+    'Alle kommen reihum dran: Wer viel bestellt, hält niemanden auf, der wenig bestellt.',
+  yours: 'Deine',
+  runningNow: 'in Arbeit',
+  place: (n) => `Platz ${n}`,
+  paints: (model, provider) => `${model} auf ${provider}`,
+  ago: (duration) => `vor ${duration}`,
+  all: 'Alle meine',
+  private: 'privat',
+  editTitle: 'Bearbeiten und neu malen',
+  editPrompt: 'Prompt',
+  editNegative: 'Negativer Prompt (was fehlen soll)',
+  errors: {
+    'queue-full': () => 'Die Warteschlange ist voll; versuch es in ein paar Minuten wieder.',
+    'queue-user-limit': ({ limit }) =>
+      `Von dir warten schon so viele Bilder, wie erlaubt sind${limit === undefined ? '' : ` (${limit})`}; warte auf eines oder brich eines ab.`,
+    'not-yours': () => 'Das darf nur, wem dieses Bild gehört, oder wer hier moderiert.',
+    'unknown-generation': () => 'Dieses Bild kenne ich nicht mehr.',
+    'steps-gone': () => 'Die Schritte dieses Bildes sind nicht mehr gespeichert.',
+    'nothing-painted': () => 'Du hast hier noch nichts gemalt; fang mit /imagine an.',
+    'model-changed': () =>
+      'Dieses Bild stammt von einem anderen Modell; es lässt sich nur neu malen.',
+    'not-running': () => 'Dieses Bild ist schon zu Ende.',
+    'shutting-down': () => 'Ich starte gerade neu; versuch es gleich noch einmal.',
+    'engine-died': () =>
+      'Das Malprogramm ist zweimal abgestürzt; versuch es mit einem kleineren Bild.',
+    'prompt-too-long-to-edit': () =>
+      'Dieser Prompt ist länger als die 4000 Zeichen, die ein Eingabefenster fasst; nimm /imagine.',
+  },
+};

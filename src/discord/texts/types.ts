@@ -1,0 +1,65 @@
+// Every sentence that replies are made of. One file per locale has them all.
+
+export type ButtonName =
+  | 'reroll'
+  | 'steps'
+  | 'subtle'
+  | 'strong'
+  | 'edit'
+  | 'delete'
+  | 'stop'
+  | 'cancel'
+  | 'sheet'
+  | 'animation'
+  | 'changes'
+  | 'prediction'
+  | 'latents'
+  | 'reading'
+  | 'condensing';
+
+export interface Texts {
+  /** for Intl */
+  readonly language: string;
+  readonly noPrompt: string;
+  readonly buttons: Readonly<Record<ButtonName, string>>;
+  /** ahead: jobs before this one; wait: as `duration` writes it */
+  waiting(ahead: number, wait: string | undefined): string;
+  starting: string;
+  step(index: number, total: number): string;
+  left(duration: string): string;
+  seconds(n: number): string;
+  minutes(n: number): string;
+  seed: string;
+  steps(n: number): string;
+  guidance: string;
+  without: string;
+  stoppedAfter(index: number, total: number): string;
+  branched(step: number, seed: number): string;
+  branchHere(step: number): string;
+  cancelled: string;
+  nothingToCancel: string;
+  cancelledCount(n: number): string;
+  privateNotice: string;
+  /** for bugs: id names the log line */
+  broke(id: string): string;
+  frames(n: number): string;
+  stepsTitle: string;
+  changesTitle: string;
+  queueEmpty: string;
+  queueLine(running: number, waiting: number): string;
+  queueOthers: string;
+  yours: string;
+  runningNow: string;
+  place(n: number): string;
+  paints(model: string, provider: string): string;
+  ago(duration: string): string;
+  all: string;
+  private: string;
+  editTitle: string;
+  editPrompt: string;
+  editNegative: string;
+  /** by identifier of a UserError; those missing are told in English */
+  readonly errors: Readonly<
+    Record<string, (context: Readonly<Record<string, string | number>>) => string>
+  >;
+}

@@ -1,0 +1,128 @@
+// Brings the states of one reply to Discord by whatever way still exists: the interaction's token,
+// the bot's own token once that has died, or a new message where there is none to edit.
+
+import { failureOf } from './failures.js';
+import { type MessageBody, ORIGINAL, type ReplyAddress } from './message.js';
+import type { MessageRest, Sent } from './rest.js';
+
+export interface TransportHooks {
+  /** called before a message is made, so that a crash cannot make a second one unseen */
+  beforeNewMessage(): Promise<void>;
+  /** called when the message's id becomes known */
+  onMessage(messageId: string): void;
+}
+
+export interface TransportOptions {
+  readonly rest: MessageRest;
+  readonly address: ReplyAddress;
+  /** stands in the message's buttons and file names: how it is found again; at most 25 characters */
+  readonly marker: string;
+  readonly hooks: TransportHooks;
+  /** true when the making of a message was begun earlier and its end is not known */
+  readonly unsure: boolean;
+  /** what is said in the channel when a private reply can no longer be reached; no picture, no name */
+  readonly privateNotice: MessageBody;
+}
+
+export class ReplyTransport {
+  readonly #rest: MessageRest;
+  readonly #marker: string;
+  readonly #hooks: TransportHooks;
+  readonly #privateNotice: MessageBody;
+  #address: ReplyAddress;
+  #unsure: boolean;
+  #tokenDead = false;
+
+  constructor(options: TransportOptions) {
+    this.#rest = options.rest;
+    this.#address = options.address;
+    this.#marker = options.marker;
+    this.#hooks = options.hooks;
+    this.#unsure = options.unsure;
+    this.#privateNotice = options.privateNotice;
+  }
+
+  get messageId(): string | null {
+    const id = this.#address.messageId;
+    return id === ORIGINAL ? null : id;
+  }
+
+  /** The id that the first answer made known. */
+  learn(messageId: string): void {
+    if (this.messageId === messageId) return;
+    this.#address = { ...this.#address, messageId };
+    this.#hooks.onMessage(messageId);
+  }
+
+  /**
+   * Shows one state.
+   * @throws what discord.js throws; `failureOf` says what it means
+   */
+  async send(body: MessageBody, final: boolean): Promise<Sent> {
+    if (!this.#tokenDead && Date.now() < this.#address.tokenExpiresAt) {
+      try {
+        return await this.#byToken(body);
+      } catch (error) {
+        if (failureOf(error).kind !== 'token') throw error;
+        this.#tokenDead = true;
+      }
+    }
+    return this.#byBot(body, final);
+  }
+
+  async #byToken(body: MessageBody): Promise<Sent> {
+    if (this.#address.messageId === null) {
+      await this.#look();
+    }
+    if (this.#address.messageId !== null) {
+      const sent = await this.#rest.editByToken(this.#address, body);
+      if (sent.messageId !== undefined) this.learn(sent.messageId);
+      return sent;
+    }
+    return this.#make(() => this.#rest.followUp(this.#address, body));
+  }
+
+  async #byBot(body: MessageBody, final: boolean): Promise<Sent> {
+    // Nothing but the interaction's token reaches a private reply. A public word instead must not
+    // show the picture or whose it is, and is worth saying only once, at the end.
+    const shown = this.#address.ephemeral ? this.#privateNotice : body;
+    if (this.#address.ephemeral && !final) return { messageId: undefined, paceMs: 60_000 };
+    if (!this.#address.ephemeral) {
+      if (this.messageId === null) await this.#look();
+      if (this.messageId !== null) {
+        return this.#rest.editByBot(this.#address.channelId, this.messageId, shown);
+      }
+      if (!final) return { messageId: undefined, paceMs: 60_000 };
+    }
+    return this.#make(() => this.#rest.post(this.#address.channelId, shown, this.#marker));
+  }
+
+  /** Finds the message that an unconfirmed call may have made. Private ones cannot be found. */
+  async #look(): Promise<void> {
+    if (!this.#unsure || this.#address.ephemeral) return;
+    try {
+      const { applicationId, channelId } = this.#address;
+      const found = await this.#rest.find(applicationId, channelId, this.#marker);
+      this.#unsure = false;
+      if (found !== undefined) this.learn(found.id);
+    } catch (error) {
+      // Without the right to read the channel nothing can be found; a second message is then the
+      // smaller evil than none.
+      if (failureOf(error).kind === 'later') throw error;
+      this.#unsure = false;
+    }
+  }
+
+  async #make(create: () => Promise<Sent>): Promise<Sent> {
+    await this.#hooks.beforeNewMessage();
+    try {
+      const sent = await create();
+      if (sent.messageId !== undefined) this.learn(sent.messageId);
+      return sent;
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure.kind === 'later' && failure.lost) this.#unsure = true;
+      throw error;
+    }
+  }
+}
