@@ -51,8 +51,14 @@ const MAX_LOAD_DEATHS = 4;
 /** Processes that may die under one run or request. */
 const MAX_DEATHS = 2;
 
+/** An engine whose process this process started. */
+export interface LocalEngine extends Engine {
+  /** of the engine process; undefined between a death and the restart */
+  readonly pid: number | undefined;
+}
+
 /** Starts an engine process. Never blocks: whatever fails shows in `ready` and in the runs. */
-export function createEngine(settings: EngineSettings): Engine {
+export function createEngine(settings: EngineSettings): LocalEngine {
   return new Supervisor(settings);
 }
 
@@ -104,7 +110,7 @@ interface OpenRequest {
   deaths: number;
 }
 
-class Supervisor implements Engine {
+class Supervisor implements LocalEngine {
   readonly #settings: EngineSettings;
   readonly #ready = deferred<ModelInfo>();
   #info: ModelInfo | undefined;
@@ -137,6 +143,10 @@ class Supervisor implements Engine {
 
   get info(): ModelInfo | undefined {
     return this.#info;
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
   }
 
   // --- runs ---------------------------------------------------------------------------------

@@ -1,0 +1,4 @@
+// What the rest of the bot imports of the engine.
+
+export { createEngine, type EngineSettings, type LocalEngine } from './supervisor.js';
+export * from './types.js';

@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { parseImagine, schedulerNamed } from '../../src/cli/arguments.js';
+import { UserError } from '../../src/errors.js';
+
+const OUT = ['--out', 'fox.png'];
+
+describe('the arguments of imagine', () => {
+  it('leaves to the model what was not asked for', () => {
+    expect(parseImagine(['a red fox', ...OUT])).toEqual({
+      prompt: 'a red fox',
+      out: 'fox.png',
+      model: undefined,
+      negative: '',
+      seed: undefined,
+      steps: undefined,
+      guidance: undefined,
+      width: undefined,
+      height: undefined,
+      scheduler: undefined,
+      evolution: undefined,
+      json: false,
+    });
+  });
+
+  it('reads every option', () => {
+    const args = ['', ...OUT, '--seed', '4294967295', '--steps', '7', '--guidance', '2.5'];
+    args.push('--width', '64', '--height=32', '--scheduler', 'euler a', '--negative', 'fog');
+    args.push('--model', 'm', '--evolution', 'e.webp', '--json');
+    expect(parseImagine(args)).toEqual({
+      prompt: '',
+      out: 'fox.png',
+      model: 'm',
+      negative: 'fog',
+      seed: 4294967295,
+      steps: 7,
+      guidance: 2.5,
+      width: 64,
+      height: 32,
+      scheduler: 'Euler a',
+      evolution: 'e.webp',
+      json: true,
+    });
+  });
+
+  it.each([
+    [['x'], /--out/],
+    [[...OUT], /prompt/],
+    [['red', 'fox', ...OUT], /quotes/],
+    [['x', '--out', 'fox.jpg'], /\.png/],
+    [['x', ...OUT, '--seed', '-5'], /--seed .* got "-5"/],
+    [['x', ...OUT, '--seed', '4294967296'], /0 to 4294967295/],
+    [['x', ...OUT, '--seed', '1e3'], /whole number/],
+    [['x', ...OUT, '--seed', ''], /whole number/],
+    [['x', ...OUT, '--steps', '0'], /1 to 150/],
+    [['x', ...OUT, '--steps', '2.5'], /whole number/],
+    [['x', ...OUT, '--guidance', '0.5'], /1 to 30/],
+    [['x', ...OUT, '--guidance', 'NaN'], /1 to 30/],
+    [['x', ...OUT, '--scheduler', 'Magic'], /DDIM, PNDM/],
+    [['x', ...OUT, '--evolution', 'e.mp4'], /\.webp/],
+    [['x', ...OUT, '--colour', 'red'], /--colour/],
+    [['x', ...OUT, '--seed'], /--seed/],
+    [['x', ...OUT, '--init', 'a.png'], /--init is not there yet/],
+    [['x', ...OUT, '--strength', '0.5'], /--strength is not there yet/],
+    [['x', ...OUT, '--mask', 'a.png'], /--mask is not there yet/],
+  ])('%j is refused in one line', (args, reason) => {
+    let thrown: unknown;
+    try {
+      parseImagine(args);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toBeInstanceOf(UserError);
+    expect(thrown).toMatchObject({ identifier: 'bad-argument' });
+    expect((thrown as UserError).message).toMatch(reason);
+    expect((thrown as UserError).message).not.toContain('\n');
+  });
+});
+
+describe('scheduler names', () => {
+  it.each([
+    ['DPM++ 2M Karras', 'DPM++ 2M Karras'],
+    ['dpm++ 2m', 'DPM++ 2M'],
+    ['dpmpp_2m_karras', 'DPM++ 2M Karras'],
+    ['EULER A', 'Euler a'],
+    ['euler_a', 'Euler a'],
+    ['EulerAncestralDiscreteScheduler', 'Euler a'],
+    ['ddimscheduler', 'DDIM'],
+    ['DPMSolverMultistepScheduler', 'DPM++ 2M'],
+    ['lcm', 'LCM'],
+  ])('%s means %s', (text, name) => {
+    expect(schedulerNamed(text)).toBe(name);
+  });
+});

@@ -1,0 +1,409 @@
+// The engine with its real process and a real (tiny) model.
+
+import { copyFile, cp, mkdtemp, readdir, rm, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  createEngine,
+  EngineDied,
+  type EngineJob,
+  type EngineSettings,
+  type LocalEngine,
+  RunCancelled,
+  type StepReport,
+} from '../../src/engine/index.js';
+import { UserError } from '../../src/errors.js';
+import type { KeptStep } from '../../src/pipeline/types.js';
+
+const MODEL = fileURLToPath(new URL('../fixtures/models/tiny-sd', import.meta.url));
+const PNG = [0x89, 0x50, 0x4e, 0x47];
+
+const engines: LocalEngine[] = [];
+const folders: string[] = [];
+
+afterEach(async () => {
+  await Promise.all(engines.splice(0).map((engine) => engine.close()));
+  await Promise.all(folders.splice(0).map((path) => rm(path, { recursive: true })));
+});
+
+function engineWith(settings: Partial<EngineSettings> = {}): LocalEngine {
+  const engine = createEngine({ modelDirectory: MODEL, providers: ['cpu'], ...settings });
+  engines.push(engine);
+  return engine;
+}
+
+let jobs = 0;
+function job(
+  parameters: Partial<EngineJob['parameters']> = {},
+  start: EngineJob['start'] = { kind: 'noise' },
+): EngineJob {
+  return {
+    id: `job-${++jobs}`,
+    parameters: {
+      prompt: 'a red fox on a meadow',
+      negativePrompt: '',
+      seed: 42,
+      steps: 12,
+      guidanceScale: 5,
+      width: 64,
+      height: 64,
+      scheduler: 'Euler a',
+      ...parameters,
+    },
+    start,
+    maxBytes: 8 << 20,
+  };
+}
+
+/** Sends a signal to the engine process as it is now. */
+function strike(engine: LocalEngine, signal: NodeJS.Signals): void {
+  if (engine.pid === undefined) throw new Error('Expected a living engine process');
+  process.kill(engine.pid, signal);
+}
+
+async function paint(engine: LocalEngine, what: EngineJob): Promise<Uint8Array> {
+  return (await engine.run(what).result).image.bytes;
+}
+
+describe('a generation', () => {
+  it('reports each step in order and ends with a PNG that carries its parameters', async () => {
+    const engine = engineWith();
+    const reports: StepReport[] = [];
+    const result = await engine.run(job(), { onStep: (report) => reports.push(report) }).result;
+
+    expect(reports.map(({ index }) => index)).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
+    for (const report of reports) {
+      expect(report.total).toBe(12);
+      expect(report.kept.latents).toBeInstanceOf(Uint16Array);
+      expect(report.kept.latents.length).toBe(report.kept.dims.reduce((a, b) => a * b, 1));
+      expect(report.checkpoint.length).toBeGreaterThan(0);
+    }
+    expect([...result.image.bytes.subarray(0, 4)]).toEqual(PNG);
+    expect(result).toMatchObject({ index: 12, total: 12, stopped: false });
+    expect(result.image).toMatchObject({ type: 'image/png', width: 64, height: 64 });
+    expect(result.timings.unet).toHaveLength(12);
+    expect(result.infotext).toContain('Seed: 42');
+    expect(await engine.readInfotext(result.image.bytes)).toBe(result.infotext);
+  });
+
+  it('gives the same bytes for the same parameters, and others for another seed', async () => {
+    const engine = engineWith();
+    const first = await paint(engine, job());
+    expect(await paint(engine, job())).toEqual(first);
+    expect(await paint(engine, job({ seed: 43 }))).not.toEqual(first);
+  });
+
+  it('hands out previews of ever newer steps, and undefined at the end', async () => {
+    const engine = engineWith();
+    const run = engine.run(job({ steps: 100 }));
+    const seen: number[] = [];
+    for (;;) {
+      const preview = await run.nextPreview();
+      if (preview === undefined) break;
+      expect(preview.bytes.length).toBeGreaterThan(0);
+      seen.push(preview.index);
+    }
+    await run.result;
+    expect(seen.length).toBeGreaterThan(1);
+    expect(seen).toEqual([...new Set(seen)].sort((a, b) => a - b));
+    expect(await run.nextPreview()).toBeUndefined();
+  });
+
+  it('tells a user mistake from the engine process as a UserError', async () => {
+    const engine = engineWith();
+    const failure = await engine.run(job({ width: 63 })).result.catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(UserError);
+    // The slot is free and the process alive.
+    await expect(paint(engine, job())).resolves.toBeInstanceOf(Uint8Array);
+  });
+
+  it('goes on from a stored checkpoint with the same final bytes', async () => {
+    const engine = engineWith();
+    const reports: StepReport[] = [];
+    const whole = await engine.run(job(), { onStep: (report) => reports.push(report) }).result;
+    for (const { index, checkpoint } of [reports[4]!, reports[11]!]) {
+      const again: number[] = [];
+      const result = await engine.run(job({}, { kind: 'resume', checkpoint }), {
+        onStep: (report) => again.push(report.index),
+      }).result;
+      expect(result.image.bytes).toEqual(whole.image.bytes);
+      expect(again.length).toBeLessThanOrEqual(12 - index + 1);
+      expect(result.timings.unet).toHaveLength(again.length);
+    }
+  });
+
+  it('branches from a kept step: late ones stay nearer to their parent than early ones', async () => {
+    const engine = engineWith();
+    const kept: KeptStep[] = [];
+    const parent = await engine.run(job(), { onStep: (report) => kept.push(report.kept) }).result;
+    const last = async (fromStep: number) => {
+      const steps: KeptStep[] = [];
+      const start = { kind: 'branch', step: kept[fromStep - 1]!, seed: 7 } as const;
+      const result = await engine.run(job({}, start), {
+        onStep: (report) => steps.push(report.kept),
+      }).result;
+      expect(result.image.bytes).not.toEqual(parent.image.bytes);
+      return steps;
+    };
+    expect((await last(2))[0]?.index).toBe(3);
+    expect((await last(11)).map(({ index }) => index)).toEqual([12]);
+  });
+});
+
+describe('stop and cancel', () => {
+  it('stop ends after the current step with its picture', async () => {
+    const engine = engineWith();
+    const run = engine.run(job({ steps: 100 }), {
+      onStep: ({ index }) => {
+        if (index === 3) run.stop();
+      },
+    });
+    const result = await run.result;
+    expect(result.stopped).toBe(true);
+    expect(result.index).toBeGreaterThanOrEqual(3);
+    expect(result.index).toBeLessThan(100);
+    expect([...result.image.bytes.subarray(0, 4)]).toEqual(PNG);
+  });
+
+  it('stop before the first step still gives a picture', async () => {
+    const engine = engineWith();
+    const run = engine.run(job({ steps: 100 }));
+    run.stop();
+    expect(await run.result).toMatchObject({ stopped: true, total: 100 });
+  });
+
+  it('cancel rejects at once, ends the previews and frees the slot', async () => {
+    const engine = engineWith();
+    const run = engine.run(job({ steps: 150 }), {
+      onStep: ({ index }) => {
+        if (index === 3) run.cancel();
+      },
+    });
+    await expect(run.result).rejects.toBeInstanceOf(RunCancelled);
+    expect(await run.nextPreview()).toBeUndefined();
+    const reports: number[] = [];
+    await engine.run(job(), { onStep: ({ index }) => reports.push(index) }).result;
+    expect(reports).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
+  });
+
+  it('cancel while the model is loading drops the run before it begins', async () => {
+    const engine = engineWith();
+    let steps = 0;
+    const run = engine.run(job(), { onStep: () => steps++ });
+    run.cancel();
+    await expect(run.result).rejects.toBeInstanceOf(RunCancelled);
+    await engine.ready;
+    await paint(engine, job());
+    expect(steps).toBe(0);
+  });
+
+  it('cancel does not wait for a process that is stuck', async () => {
+    const engine = engineWith({ stallMs: 1500 });
+    const undisturbed = await paint(engine, job());
+    const run = engine.run(job({ steps: 150 }), {
+      onStep: ({ index }) => {
+        if (index !== 3) return;
+        strike(engine, 'SIGSTOP');
+        run.cancel();
+      },
+    });
+    await expect(run.result).rejects.toBeInstanceOf(RunCancelled);
+    // The next run is not blamed for the process that had to be killed.
+    const retries: number[] = [];
+    const next = engine.run(job(), { onRetry: (from) => retries.push(from) });
+    expect((await next.result).image.bytes).toEqual(undisturbed);
+    expect(retries).toEqual([]);
+  });
+
+  it('takes one run at a time', async () => {
+    const engine = engineWith();
+    const run = engine.run(job());
+    expect(() => engine.run(job())).toThrow(/one run at a time/);
+    await run.result;
+  });
+});
+
+describe('an engine process that dies', () => {
+  it('goes on from the last checkpoint and gives the very same bytes', async () => {
+    const engine = engineWith();
+    const undisturbed = await paint(engine, job({ steps: 80 }));
+    const order: (number | string)[] = [];
+    const run = engine.run(job({ steps: 80 }), {
+      onStep: ({ index }) => {
+        order.push(index);
+        if (index === 5 && !order.includes('retry')) strike(engine, 'SIGKILL');
+      },
+      onRetry: (from) => order.push('retry', from),
+    });
+    const { image, timings } = await run.result;
+    expect(image.bytes).toEqual(undisturbed);
+    expect(timings.unet).toHaveLength(80);
+    const retry = order.indexOf('retry');
+    const from = order[retry + 1] as number;
+    expect(from).toBeGreaterThanOrEqual(5);
+    expect(from).toBeLessThan(80);
+    expect(order[retry + 2]).toBe(from + 1);
+  });
+
+  it('keeps a preview request and a stop over the restart', async () => {
+    const engine = engineWith();
+    const run = engine.run(job({ steps: 100 }), {
+      onStep: ({ index }) => {
+        if (index === 2) strike(engine, 'SIGKILL');
+      },
+      onRetry: () => run.stop(),
+    });
+    let previews = 0;
+    while ((await run.nextPreview()) !== undefined) previews++;
+    expect(previews).toBeGreaterThan(0);
+    expect((await run.result).stopped).toBe(true);
+  });
+
+  it('is reported as EngineDied when it died twice under one run, and works again after', async () => {
+    const engine = engineWith();
+    const undisturbed = await paint(engine, job());
+    const struck = new Set<number>();
+    const run = engine.run(job({ steps: 100 }), {
+      onStep: () => {
+        if (engine.pid === undefined || struck.has(engine.pid)) return;
+        struck.add(engine.pid);
+        strike(engine, 'SIGKILL');
+      },
+    });
+    await expect(run.result).rejects.toBeInstanceOf(EngineDied);
+    expect(struck.size).toBe(2);
+    expect(await paint(engine, job())).toEqual(undisturbed);
+  });
+
+  it('is killed and its run retried when it stops answering', async () => {
+    const engine = engineWith({ stallMs: 1500 });
+    const undisturbed = await paint(engine, job({ steps: 60 }));
+    const retries: number[] = [];
+    const run = engine.run(job({ steps: 60 }), {
+      onStep: ({ index }) => {
+        if (index === 4 && retries.length === 0) strike(engine, 'SIGSTOP');
+      },
+      onRetry: (from) => retries.push(from),
+    });
+    expect((await run.result).image.bytes).toEqual(undisturbed);
+    expect(retries).toHaveLength(1);
+  });
+
+  it('comes back when it dies while nothing runs', async () => {
+    const engine = engineWith();
+    await engine.ready;
+    const before = engine.pid;
+    strike(engine, 'SIGKILL');
+    await paint(engine, job());
+    expect(engine.pid).not.toBe(before);
+  });
+
+  it('says what happened when it cannot stay alive long enough to load', async () => {
+    const said: string[] = [];
+    const log = (...args: unknown[]) => void said.push(String(args.at(-1)));
+    const engine = engineWith({
+      backOffMs: 1,
+      loadMs: 1,
+      logger: { debug: log, info: log, warn: log, error: log },
+    });
+    await expect(engine.ready).rejects.toBeInstanceOf(EngineDied);
+    expect(said.filter((line) => /did not answer for/.test(line))).toHaveLength(4);
+  });
+});
+
+describe('a model directory at fault', () => {
+  async function copyOfModel(): Promise<string> {
+    const folder = await mkdtemp(join(tmpdir(), 'ylem-'));
+    folders.push(folder);
+    await cp(MODEL, folder, { recursive: true });
+    return folder;
+  }
+
+  it('that is not there is a UserError in ready and in each run', async () => {
+    const engine = engineWith({ modelDirectory: '/nowhere/at/all' });
+    await expect(engine.ready).rejects.toBeInstanceOf(UserError);
+    await expect(engine.run(job()).result).rejects.toBeInstanceOf(UserError);
+    await expect(engine.readInfotext(new Uint8Array(8))).rejects.toBeInstanceOf(UserError);
+  });
+
+  it('that holds a truncated file is a UserError naming it; mended, the engine works', async () => {
+    const folder = await copyOfModel();
+    const files = await readdir(join(folder, 'unet'));
+    const file = files.find((name) => name.endsWith('.onnx'))!;
+    await truncate(join(folder, 'unet', file), 1000);
+    const engine = engineWith({ modelDirectory: folder });
+    const failure = await engine.ready.catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(UserError);
+    expect((failure as UserError).message).toContain(file);
+
+    await copyFile(join(MODEL, 'unet', file), join(folder, 'unet', file));
+    await expect(paint(engine, job())).resolves.toBeInstanceOf(Uint8Array);
+  });
+});
+
+describe('requests beside the runs', () => {
+  it('draws the evolution and single steps while a run goes on, without changing its bytes', async () => {
+    const engine = engineWith();
+    const kept: KeptStep[] = [];
+    const undisturbed = await engine.run(job({ steps: 60 }), {
+      onStep: (report) => kept.push(report.kept),
+    }).result;
+
+    const run = engine.run(job({ steps: 60 }));
+    let ended = false;
+    void run.result.then(() => {
+      ended = true;
+    });
+    const options = { frames: 9, order: 'reading', show: 'prediction' } as const;
+    const picture = await engine.picture(kept[30]!, 'prediction', 1 << 20);
+    expect(ended).toBe(false);
+    const sheet = await engine.evolution(kept, { kind: 'sheet', ...options }, 1 << 20);
+    const changes = await engine.evolution(kept, { kind: 'changes', ...options }, 1 << 20);
+    for (const image of [picture, sheet, changes]) {
+      expect(image.bytes.length).toBeGreaterThan(100);
+      expect(image.bytes.length).toBeLessThanOrEqual(1 << 20);
+    }
+    expect((await run.result).image.bytes).toEqual(undisturbed.image.bytes);
+  });
+
+  it('survive the death of the process', async () => {
+    const engine = engineWith();
+    const kept: KeptStep[] = [];
+    const { image } = await engine.run(job({ steps: 20 }), {
+      onStep: (report) => kept.push(report.kept),
+    }).result;
+    strike(engine, 'SIGSTOP');
+    const infotext = engine.readInfotext(image.bytes);
+    strike(engine, 'SIGKILL');
+    expect(await infotext).toContain('Seed: 42');
+  });
+
+  it('finds no parameters in a PNG of another maker', async () => {
+    const engine = engineWith();
+    expect(await engine.readInfotext(Uint8Array.from(PNG))).toBeUndefined();
+  });
+});
+
+describe('close', () => {
+  it('cancels the run and ends the process', async () => {
+    const engine = engineWith();
+    const run = engine.run(job({ steps: 150 }));
+    await engine.ready;
+    const pid = engine.pid!;
+    await engine.close();
+    await expect(run.result).rejects.toBeInstanceOf(RunCancelled);
+    expect(() => process.kill(pid, 0)).toThrow();
+    await expect(engine.run(job()).result).rejects.toBeInstanceOf(RunCancelled);
+  });
+
+  it('kills a process that does not end by itself', async () => {
+    const engine = engineWith();
+    await engine.ready;
+    const pid = engine.pid!;
+    strike(engine, 'SIGSTOP');
+    await engine.close(50);
+    expect(() => process.kill(pid, 0)).toThrow();
+  });
+});
