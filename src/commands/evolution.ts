@@ -1,0 +1,240 @@
+// How a picture came to be, as a message: contact sheet, animation, plot of changes, single steps.
+// What is shown stands in the buttons' custom ids, so that old messages go on working.
+
+import { ButtonStyle, ComponentType } from 'discord-api-types/v10';
+import { customId } from '../discord/custom-id.js';
+import { display } from '../discord/display.js';
+import type { Exchange } from '../discord/exchange.js';
+import type { MessageBody, Row } from '../discord/message.js';
+import { button, row } from '../discord/panels.js';
+import { type Texts, textsFor } from '../discord/texts/index.js';
+import { UserError } from '../errors.js';
+import type { EncodedImage, EvolutionOptions, KeptStep } from '../pipeline/types.js';
+import type { Generation } from '../store/types.js';
+import { fileOf } from './facts.js';
+import { stepsGone } from './generations.js';
+import type { Bot } from './types.js';
+import { ownerOfStep } from './wishes.js';
+
+/** What a /steps message shows. */
+export interface View {
+  readonly kind: EvolutionOptions['kind'] | 'step';
+  /** 4 to 64 */
+  readonly frames: number;
+  readonly order: EvolutionOptions['order'];
+  readonly show: EvolutionOptions['show'];
+  /** the step shown alone or looked at last, 1 to total; 0 for none yet */
+  readonly step: number;
+}
+
+export const FIRST_VIEW: View = {
+  kind: 'sheet',
+  frames: 9,
+  order: 'reading',
+  show: 'prediction',
+  step: 0,
+};
+
+const KINDS = { s: 'sheet', a: 'animation', c: 'changes', p: 'step' } as const;
+const ORDERS = { r: 'reading', c: 'condensing' } as const;
+const SHOWS = { p: 'prediction', n: 'latents' } as const;
+const FRAME_CHOICES = [4, 9, 16, 25, 36, 49, 64];
+
+/** Steps of one picture can be at most that many in one animation. */
+const ANIMATION_FRAMES = 150;
+const UPLOAD_MARGIN = 64 * 1024;
+
+function letter<T extends string>(table: Readonly<Record<string, T>>, value: T): string {
+  return Object.keys(table).find((key) => table[key] === value) ?? '';
+}
+
+/** The view in a custom id. `where` keeps the ids of one message apart. */
+export function viewId(generation: string, view: View, where: string): string {
+  return customId(
+    'view',
+    generation,
+    letter(KINDS, view.kind),
+    view.frames,
+    letter(ORDERS, view.order),
+    letter(SHOWS, view.show),
+    view.step,
+    where,
+  );
+}
+
+/** Reads `viewId` back; what it does not understand becomes the first view's. */
+export function readView(args: readonly string[]): View {
+  const [kind = '', frames = '', order = '', show = '', step = ''] = args;
+  return {
+    kind: KINDS[kind as keyof typeof KINDS] ?? FIRST_VIEW.kind,
+    frames: clamp(Number.parseInt(frames, 10), 4, 64, FIRST_VIEW.frames),
+    order: ORDERS[order as keyof typeof ORDERS] ?? FIRST_VIEW.order,
+    show: SHOWS[show as keyof typeof SHOWS] ?? FIRST_VIEW.show,
+    step: clamp(Number.parseInt(step, 10), 0, 1000, 0),
+  };
+}
+
+function clamp(value: number, low: number, high: number, otherwise: number): number {
+  return Number.isInteger(value) ? Math.min(Math.max(value, low), high) : otherwise;
+}
+
+/** All kept steps, beginning with those of the picture that it branched from. */
+async function allSteps(bot: Bot, generation: Generation): Promise<KeptStep[]> {
+  const own = await bot.store.steps(generation.id);
+  if (generation.branchStep === null || generation.parentId === null) return own;
+  const parent = await bot.store.get(generation.parentId);
+  if (parent === undefined) return own;
+  const before = await allSteps(bot, parent);
+  const { branchStep } = generation;
+  return [...before.filter((step) => step.index <= branchStep), ...own];
+}
+
+/**
+ * Replaces the reply by a view of a generation's steps.
+ * @throws UserError when no steps are kept
+ */
+export async function showView(
+  bot: Bot,
+  exchange: Exchange,
+  generation: Generation,
+  view: View,
+): Promise<void> {
+  const maxBytes = Math.max(exchange.attachmentLimit - UPLOAD_MARGIN, UPLOAD_MARGIN);
+  const texts = textsFor(exchange.locale);
+  const { image, seen } = await picture(bot, generation, view, maxBytes);
+  await exchange.edit(panel(generation, seen, image, texts));
+}
+
+async function picture(
+  bot: Bot,
+  generation: Generation,
+  view: View,
+  maxBytes: number,
+): Promise<{ image: EncodedImage; seen: View }> {
+  const engine = bot.engines.any();
+  if (view.kind === 'step') {
+    const wanted = clamp(view.step, 1, generation.stepIndex, generation.stepIndex);
+    const owner = await ownerOfStep(bot.store, generation, wanted);
+    const step = owner && (await bot.store.step(owner.id, wanted));
+    if (step === undefined) throw stepsGone();
+    return {
+      image: await engine.picture(step, view.show, maxBytes),
+      seen: { ...view, step: wanted },
+    };
+  }
+  const steps = await allSteps(bot, generation);
+  if (steps.length === 0) throw stepsGone();
+  const options: EvolutionOptions = {
+    kind: view.kind,
+    frames: view.kind === 'sheet' ? view.frames : Math.min(steps.length, ANIMATION_FRAMES),
+    order: view.order,
+    show: view.show,
+  };
+  return { image: await engine.evolution(steps, options, maxBytes), seen: view };
+}
+
+function panel(generation: Generation, view: View, image: EncodedImage, texts: Texts): MessageBody {
+  const { id, stepIndex, stepTotal } = generation;
+  const prompt = display(generation.parameters.prompt, 200);
+  const what =
+    view.kind === 'step'
+      ? texts.step(view.step, stepTotal)
+      : view.kind === 'changes'
+        ? texts.changesTitle
+        : texts.stepsTitle;
+  const name = view.kind === 'step' ? `step-${view.step}` : view.kind;
+  const altText = `${what}. ${generation.parameters.prompt}`;
+  return {
+    content: `> ${prompt === '' ? `*${texts.noPrompt}*` : prompt}\n**${what}** · ${texts.seed} \`${generation.parameters.seed}\``,
+    components: rows(id, view, stepIndex, stepTotal, texts),
+    files: [fileOf(image, id, name, altText)],
+  };
+}
+
+function rows(id: string, view: View, last: number, total: number, texts: Texts): Row[] {
+  const to = (change: Partial<View>, where: string) => viewId(id, { ...view, ...change }, where);
+  const kinds = (['sheet', 'animation', 'changes'] as const).map((kind) =>
+    button(
+      texts.buttons[kind],
+      to({ kind }, kind),
+      view.kind === kind ? ButtonStyle.Primary : ButtonStyle.Secondary,
+      view.kind === kind,
+    ),
+  );
+  const other = view.show === 'prediction' ? 'latents' : 'prediction';
+  const toggles = [
+    button(
+      texts.buttons[other],
+      to({ show: other }, 'show'),
+      ButtonStyle.Secondary,
+      view.kind === 'changes',
+    ),
+  ];
+  if (view.kind === 'sheet') {
+    const order = view.order === 'reading' ? 'condensing' : 'reading';
+    toggles.push(button(texts.buttons[order], to({ order }, 'order')));
+  }
+  const single = view.kind === 'step';
+  const at = (step: number) => Math.min(Math.max(step, 1), last);
+  const move = (label: string, step: number, where: string, disabled: boolean) =>
+    button(label, to({ kind: 'step', step: at(step) }, where), ButtonStyle.Secondary, disabled);
+  const atFirst = single && view.step <= 1;
+  const atLast = single && view.step >= last;
+  const result: Row[] = [
+    row(...kinds, ...toggles),
+    row(
+      move('⏮', 1, 'first', atFirst),
+      move('◀', single ? view.step - 1 : last, 'back', atFirst),
+      move('▶', single ? view.step + 1 : 1, 'on', atLast),
+      move('⏭', last, 'last', atLast),
+    ),
+  ];
+  if (view.kind === 'sheet') {
+    result.push({
+      type: ComponentType.ActionRow,
+      components: [
+        {
+          type: ComponentType.StringSelect,
+          custom_id: viewId(id, view, 'frames'),
+          options: [...new Set([...FRAME_CHOICES, view.frames])]
+            .sort((a, b) => a - b)
+            .map((frames) => ({
+              label: texts.frames(frames),
+              value: String(frames),
+              default: frames === view.frames,
+            })),
+        },
+      ],
+    });
+  }
+  if (total > 1) {
+    const branch =
+      single && view.step < total
+        ? [
+            button(
+              texts.branchHere(view.step),
+              customId('branch', id, view.step),
+              ButtonStyle.Success,
+            ),
+          ]
+        : [];
+    result.push(
+      row(
+        ...branch,
+        button(texts.buttons.subtle, customId('vary', id, 'subtle')),
+        button(texts.buttons.strong, customId('vary', id, 'strong')),
+      ),
+    );
+  }
+  return result;
+}
+
+/** @throws UserError unless the picture has ended with an image */
+export function checkHasSteps(generation: Generation): void {
+  if (generation.state !== 'done' && generation.state !== 'stopped') {
+    throw new UserError(
+      'not-finished',
+      'This picture has no steps to show: it has not been finished.',
+    );
+  }
+}

@@ -1,0 +1,55 @@
+// A generation as the panels show it.
+
+import { cut } from '../discord/display.js';
+import type { MessageFile } from '../discord/message.js';
+import type { PictureFacts } from '../discord/panels.js';
+import type { ModelInfo } from '../pipeline/types.js';
+import type { NewGeneration } from '../store/types.js';
+
+/** @param scheduler the model's own, for those that name none */
+export function factsOf(generation: NewGeneration, scheduler: string): PictureFacts {
+  const { parameters, branchStep, branchSeed } = generation;
+  return {
+    id: generation.id,
+    prompt: parameters.prompt,
+    negativePrompt: parameters.negativePrompt,
+    seed: parameters.seed,
+    steps: parameters.steps,
+    guidanceScale: parameters.guidanceScale,
+    width: parameters.width,
+    height: parameters.height,
+    scheduler: parameters.scheduler ?? scheduler,
+    model: generation.model.replace(/ \[[0-9a-f]*\]$/, ''),
+    branch:
+      branchStep === null || branchSeed === null
+        ? undefined
+        : { step: branchStep, seed: branchSeed },
+  };
+}
+
+/** How the store names a model: two directories of one name differ in the hash. */
+export function modelName(info: ModelInfo): string {
+  return `${info.name} [${info.hash}]`;
+}
+
+const EXTENSIONS: Readonly<Record<string, string>> = {
+  'image/png': 'png',
+  'image/webp': 'webp',
+  'image/jpeg': 'jpg',
+  'image/gif': 'gif',
+};
+
+/** A file of the bot's: its name holds the generation, so that its message can be found again. */
+export function fileOf(
+  image: { readonly bytes: Uint8Array; readonly type: string },
+  id: string,
+  what: string,
+  altText: string,
+): MessageFile {
+  return {
+    name: `${what}-${id}.${EXTENSIONS[image.type] ?? 'bin'}`,
+    type: image.type,
+    bytes: image.bytes,
+    description: cut(altText, 1000),
+  };
+}

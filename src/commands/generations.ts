@@ -1,0 +1,456 @@
+// Takes wishes to pictures: reserved in the queue, promised in the store, painted by an engine,
+// shown in a live reply, delivered once. What a restart finds unfinished goes on here as well.
+
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { tellFailure } from '../discord/errors.js';
+import type { Exchange } from '../discord/exchange.js';
+import { failureOf } from '../discord/failures.js';
+import { type MessageBody, ORIGINAL } from '../discord/message.js';
+import { donePanel, endedPanel } from '../discord/panels.js';
+import type { MessageRest } from '../discord/rest.js';
+import { EngineDied, type EngineJob, RunCancelled, type RunStart } from '../engine/types.js';
+import { UserError } from '../errors.js';
+import { altText } from '../pipeline/index.js';
+import type { GenerationParameters } from '../pipeline/types.js';
+import type { Queue, QueueEntry } from '../queue/types.js';
+import type {
+  Generation,
+  NewGeneration,
+  ParentRelation,
+  Store,
+  StoredFile,
+} from '../store/types.js';
+import type { EnginePool } from './engines.js';
+import { fileOf, modelName } from './facts.js';
+import { Job } from './job.js';
+
+/** One picture that somebody asks for. */
+export interface Wish {
+  readonly parameters: GenerationParameters;
+  readonly parent?: {
+    readonly id: string;
+    readonly relation: ParentRelation;
+    /** the parent's step that new noise follows on, with that noise's seed */
+    readonly branch?: { readonly step: number; readonly seed: number };
+  };
+}
+
+export interface GenerationsOptions {
+  readonly store: Store;
+  readonly queue: Queue;
+  readonly engines: EnginePool;
+  readonly rest: MessageRest;
+  readonly logger: Logger;
+}
+
+/** Thrown through the queue when the owner gives a picture up. */
+class Withdrawn extends Error {}
+
+/** bytes left free below the upload limit for the rest of the request */
+const UPLOAD_MARGIN = 64 * 1024;
+/** ms between looks at the waiting replies while only time has passed */
+const REFRESH = 5000;
+/** ms within which changes of the queue are shown together */
+const GATHER = 100;
+
+export class Generations {
+  readonly #store: Store;
+  readonly #queue: Queue;
+  readonly #engines: EnginePool;
+  readonly #rest: MessageRest;
+  readonly #logger: Logger;
+  /** by id: everything that is queued, runs or is being delivered in this process */
+  readonly #jobs = new Map<string, Job>();
+  /** what is to be waited for before the store closes */
+  readonly #work = new Set<Promise<void>>();
+  readonly #stopListening: () => void;
+  readonly #refreshTimer: NodeJS.Timeout;
+  #gatherTimer: NodeJS.Timeout | undefined;
+  #closing = false;
+
+  constructor(options: GenerationsOptions) {
+    this.#store = options.store;
+    this.#queue = options.queue;
+    this.#engines = options.engines;
+    this.#rest = options.rest;
+    this.#logger = options.logger;
+    this.#stopListening = this.#queue.onChange(() => this.#gather());
+    this.#refreshTimer = setInterval(() => this.#showPlaces(), REFRESH).unref();
+  }
+
+  /**
+   * Reserves places, answers the interaction and promises the pictures. Everything up to the answer
+   * happens in the caller's turn, so that a limit is told privately instead.
+   *
+   * @throws UserError when a limit is reached or the bot is ending: nothing was answered then
+   */
+  async begin(exchange: Exchange, wishes: readonly Wish[], ephemeral: boolean): Promise<void> {
+    const info = this.#engines.info;
+    if (this.#closing || info === undefined) {
+      throw new UserError('shutting-down', 'I am just restarting; try again in a moment.');
+    }
+    this.#queue.check(exchange.userId, wishes.length);
+    const now = Date.now();
+    const generations = wishes.map((wish, index): NewGeneration => {
+      const address = exchange.address(ephemeral);
+      return {
+        id: newId(),
+        userId: exchange.userId,
+        parameters: wish.parameters,
+        model: modelName(info),
+        parentId: wish.parent?.id ?? null,
+        parentRelation: wish.parent?.relation ?? null,
+        branchStep: wish.parent?.branch?.step ?? null,
+        branchSeed: wish.parent?.branch?.seed ?? null,
+        reply: {
+          ...address,
+          // The first picture takes the reply; the others get a message each, made when it is shown.
+          messageId: index === 0 ? ORIGINAL : null,
+          guildId: exchange.guildId,
+          locale: exchange.locale,
+          attachmentLimit: exchange.attachmentLimit,
+        },
+        createdAt: now + index,
+      };
+    });
+    const jobs = generations.map((generation) =>
+      this.#jobFor(generation, info.defaultScheduler, false),
+    );
+    const answered = exchange.defer(ephemeral);
+    const promised = Promise.all([answered, ...generations.map((g) => this.#store.create(g))]).then(
+      () => {},
+    );
+    // First to hear of a failure, before the tasks below: then nothing is left to conclude.
+    promised.catch(() => {
+      for (const job of jobs) this.#jobs.delete(job.id);
+    });
+    for (const job of jobs) this.#enqueue(job, promised, false);
+    try {
+      await promised;
+      const messageId = await answered;
+      if (messageId !== undefined) jobs[0]?.transport.learn(messageId);
+    } catch (error) {
+      // Nobody will ever see these: the interaction is void or the store refused them.
+      for (const job of jobs) {
+        this.#queue.cancel(job.id, new Withdrawn('unanswered'));
+        job.live.close();
+        await this.#store.remove(job.id).catch(() => {});
+      }
+      throw error;
+    }
+    this.#showPlaces();
+  }
+
+  /** Ends a running picture after its current step. False when there is no such job. */
+  stop(id: string): boolean {
+    const job = this.#jobs.get(id);
+    return job !== undefined && this.#queue.place(id)?.state === 'running' && (job.stop(), true);
+  }
+
+  /** Drops a waiting or running picture. False when there is no such job. */
+  cancel(id: string): boolean {
+    return this.#queue.cancel(id, new Withdrawn('withdrawn'));
+  }
+
+  /** Ids of the person's waiting and running pictures, in the order of the queue. */
+  unfinishedOf(userId: string): string[] {
+    return this.#queue
+      .list()
+      .filter((entry) => entry.userId === userId)
+      .map((entry) => entry.id);
+  }
+
+  /**
+   * Takes up what an earlier process left: jobs are queued again past all limits, files that were
+   * not delivered are delivered.
+   * @returns how many there were
+   */
+  async recover(): Promise<number> {
+    const info = await this.#engines.allReady();
+    const unfinished = (await this.#store.unfinished()).filter((g) => !this.#jobs.has(g.id));
+    for (const generation of unfinished) {
+      const job = this.#jobFor(generation, info.defaultScheduler, true);
+      if (generation.state === 'queued' || generation.state === 'running') {
+        if (generation.model === modelName(info)) this.#enqueue(job, Promise.resolve(), true);
+        else {
+          const error = new UserError(
+            'model-changed',
+            'The model was changed before this picture began.',
+          );
+          this.#track(this.#conclude(job, error));
+        }
+      } else {
+        this.#track(this.#deliverStored(job, generation));
+      }
+    }
+    if (unfinished.length > 0) this.#showPlaces();
+    return unfinished.length;
+  }
+
+  /**
+   * Starts nothing more and lets what runs end for up to `graceMs`; the rest stays in the store for
+   * the next start.
+   */
+  async close(graceMs: number): Promise<void> {
+    this.#closing = true;
+    this.#stopListening();
+    clearInterval(this.#refreshTimer);
+    clearTimeout(this.#gatherTimer);
+    const ended = this.#queue.drain().then(() => Promise.all([...this.#work]));
+    await Promise.race([ended, delay(graceMs, undefined, { ref: false })]);
+    for (const job of this.#jobs.values()) job.live.close();
+  }
+
+  #jobFor(generation: NewGeneration | Generation, scheduler: string, unsure: boolean): Job {
+    const { id } = generation;
+    const job = new Job(generation, {
+      rest: this.#rest,
+      scheduler,
+      unsure,
+      hooks: {
+        beforeNewMessage: () => this.#store.deliveryStarted(id, Date.now()),
+        onMessage: (messageId) => {
+          this.#store.setMessage(id, messageId).catch((error: unknown) => this.#bug(error, id));
+        },
+        onRefused: (error) => this.#bug(error, id),
+      },
+    });
+    this.#jobs.set(id, job);
+    return job;
+  }
+
+  /** @param promised the task waits for it: nothing is painted that is not in the store */
+  #enqueue(job: Job, promised: Promise<void>, force: boolean): void {
+    const ended = this.#queue.add(
+      entryOf(job.generation),
+      async (signal) => {
+        await promised;
+        signal.throwIfAborted();
+        return this.#paint(job, signal);
+      },
+      force,
+    );
+    this.#track(
+      ended.then(
+        (file) => this.#conclude(job, file),
+        (error: unknown) => this.#conclude(job, error),
+      ),
+    );
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked = work
+      .catch((error: unknown) => this.#bug(error, undefined))
+      .finally(() => this.#work.delete(tracked));
+    this.#work.add(tracked);
+  }
+
+  /** The task that holds an engine. Everything it resolves with is already in the store. */
+  async #paint(job: Job, signal: AbortSignal): Promise<Painted> {
+    const { id, parameters, reply } = job.generation;
+    const engine = this.#engines.take();
+    try {
+      const startedAt = Date.now();
+      await this.#store.start(id, startedAt);
+      const start = await this.#startOf(job.generation);
+      const task: EngineJob = {
+        id,
+        parameters,
+        start,
+        maxBytes: Math.max(reply.attachmentLimit - UPLOAD_MARGIN, UPLOAD_MARGIN),
+      };
+      signal.throwIfAborted();
+      let kept: Promise<unknown> = Promise.resolve();
+      const run = engine.run(task, {
+        onStep: (report) => {
+          job.stepped(report);
+          const write = this.#store.keepStep(id, report.kept, report.checkpoint);
+          write.catch((error: unknown) => this.#bug(error, id));
+          kept = write.catch(() => {});
+        },
+        onRetry: (fromStep) =>
+          this.#logger.warn({ id, fromStep }, 'the engine died; the run is tried once more'),
+      });
+      const abort = () => run.cancel();
+      signal.addEventListener('abort', abort, { once: true });
+      job.begin(run);
+      try {
+        const result = await run.result;
+        const endedAt = Date.now();
+        await kept;
+        const { image, infotext, stopped, index, total } = result;
+        const file: StoredFile = {
+          bytes: image.bytes,
+          type: image.type,
+          width: image.width,
+          height: image.height,
+        };
+        await this.#store.finish(
+          id,
+          { state: stopped ? 'stopped' : 'done', file, infotext },
+          endedAt,
+        );
+        this.#queue.measured(
+          entryOf(job.generation).work * (result.timings.unet.length / total),
+          endedAt - startedAt,
+        );
+        this.#logger.info({ id, steps: index, ms: endedAt - startedAt }, 'painted');
+        return { file, stopped: stopped ? { index, total } : undefined };
+      } finally {
+        signal.removeEventListener('abort', abort);
+        await kept;
+      }
+    } finally {
+      job.end();
+      this.#engines.give(engine);
+    }
+  }
+
+  async #startOf(generation: NewGeneration): Promise<RunStart> {
+    const checkpoint = await this.#store.checkpoint(generation.id);
+    if (checkpoint !== undefined) return { kind: 'resume', checkpoint };
+    const { parentId, branchStep, branchSeed } = generation;
+    if (parentId === null || branchStep === null || branchSeed === null) return { kind: 'noise' };
+    const step = await this.#store.step(parentId, branchStep);
+    if (step === undefined) throw stepsGone();
+    return { kind: 'branch', step, seed: branchSeed };
+  }
+
+  /** Writes the outcome down and tells it. */
+  async #conclude(job: Job, outcome: Painted | unknown): Promise<void> {
+    const { id, reply } = job.generation;
+    if (!this.#jobs.has(id)) return; // given up before it was promised
+    if (isPainted(outcome)) {
+      await this.#deliver(job, this.#donePanel(job, outcome.file, outcome.stopped));
+      return;
+    }
+    const withdrawn = outcome instanceof Withdrawn || outcome instanceof RunCancelled;
+    if (this.#closing && !(outcome instanceof Withdrawn)) {
+      this.#jobs.delete(id); // cut off by the end of the process: the next one takes it up
+      return;
+    }
+    if (withdrawn) {
+      await this.#store.finish(id, { state: 'cancelled' }, Date.now());
+      this.#logger.info({ id }, 'cancelled');
+      await this.#deliver(job, endedPanel(job.facts, job.texts.cancelled, job.texts));
+      return;
+    }
+    const error =
+      outcome instanceof EngineDied
+        ? new UserError(
+            'engine-died',
+            'The engine died twice over this picture; try a smaller one.',
+          )
+        : outcome;
+    if (outcome instanceof EngineDied)
+      this.#logger.error({ id, err: outcome }, 'the engine died twice');
+    else if (!(error instanceof UserError)) this.#bug(error, id);
+    const failure = tellFailure(error, reply.locale, id);
+    await this.#store.finish(id, { state: 'failed', failure }, Date.now());
+    await this.#deliver(job, endedPanel(job.facts, failure, job.texts));
+  }
+
+  async #deliverStored(job: Job, generation: Generation): Promise<void> {
+    if (generation.state === 'cancelled') {
+      return this.#deliver(job, endedPanel(job.facts, job.texts.cancelled, job.texts));
+    }
+    const file = generation.hasFile ? await this.#store.file(generation.id) : undefined;
+    if (file === undefined) {
+      const failure = generation.failure ?? job.texts.broke(generation.id);
+      return this.#deliver(job, endedPanel(job.facts, failure, job.texts));
+    }
+    const stopped =
+      generation.state === 'stopped'
+        ? { index: generation.stepIndex, total: generation.stepTotal }
+        : undefined;
+    return this.#deliver(job, this.#donePanel(job, file, stopped));
+  }
+
+  #donePanel(
+    job: Job,
+    file: StoredFile,
+    stopped: { index: number; total: number } | undefined,
+  ): MessageBody {
+    const { id, parameters } = job.generation;
+    return donePanel(
+      job.facts,
+      { file: fileOf(file, id, 'ylem', altText(parameters)), stopped },
+      job.texts,
+    );
+  }
+
+  async #deliver(job: Job, body: MessageBody): Promise<void> {
+    try {
+      let delivery = await job.live.finish(body);
+      if (delivery === 'refused') {
+        // A bug of ours, logged by now. The picture is kept for /steps; the reply says what it can.
+        delivery = await job.live.finish(endedPanel(job.facts, job.texts.broke(job.id), job.texts));
+      }
+      if (delivery !== 'abandoned') await this.#store.delivered(job.id, job.transport.messageId);
+      if (delivery === 'gone')
+        this.#logger.info({ id: job.id }, 'the reply is gone; nothing was sent');
+    } finally {
+      this.#jobs.delete(job.id);
+    }
+  }
+
+  #gather(): void {
+    this.#gatherTimer ??= setTimeout(() => {
+      this.#gatherTimer = undefined;
+      this.#showPlaces();
+    }, GATHER).unref();
+  }
+
+  #showPlaces(): void {
+    if (this.#closing) return;
+    for (const job of this.#jobs.values()) {
+      const place = this.#queue.place(job.id);
+      if (place !== undefined) job.showPlace(place);
+    }
+  }
+
+  #bug(error: unknown, id: string | undefined): void {
+    // Requests hold what people wrote: only what Discord said about them is logged.
+    const kind = failureOf(error).kind;
+    this.#logger.error({ id, kind, err: withoutRequest(error) }, 'something broke');
+  }
+}
+
+interface Painted {
+  readonly file: StoredFile;
+  readonly stopped: { readonly index: number; readonly total: number } | undefined;
+}
+
+function isPainted(outcome: unknown): outcome is Painted {
+  return (
+    typeof outcome === 'object' && outcome !== null && 'file' in outcome && 'stopped' in outcome
+  );
+}
+
+/** An id that fits into custom ids and nonces: 12 characters of base64url, 72 bits. */
+export function newId(): string {
+  return randomBytes(9).toString('base64url');
+}
+
+export function stepsGone(): UserError {
+  return new UserError('steps-gone', 'The steps of this picture are no longer kept.');
+}
+
+/** What a picture weighs: steps times pixels over 256x256. */
+export function entryOf(generation: NewGeneration): QueueEntry {
+  const { steps, width, height } = generation.parameters;
+  return {
+    id: generation.id,
+    userId: generation.userId,
+    work: (steps * width * height) / (256 * 256),
+  };
+}
+
+/** An error fit for the log: its name, message, code and stack, without the request's body. */
+export function withoutRequest(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { name, message, stack } = error;
+  return { type: name, message, stack, ...('code' in error ? { code: error.code } : {}) };
+}

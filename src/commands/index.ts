@@ -1,0 +1,98 @@
+// All commands and buttons there are, and the one place where an interaction finds its own.
+
+import { randomUUID } from 'node:crypto';
+import type { Interaction } from 'discord.js';
+import { parseCustomId } from '../discord/custom-id.js';
+import { tellFailure } from '../discord/errors.js';
+import { Exchange } from '../discord/exchange.js';
+import { failureOf } from '../discord/failures.js';
+import type { MessageRest } from '../discord/rest.js';
+import { UserError } from '../errors.js';
+import { deleteButton } from './buttons/delete.js';
+import { editButton } from './buttons/edit.js';
+import { cancelButton, stopButton } from './buttons/ending.js';
+import { rerollButton } from './buttons/reroll.js';
+import { stepsButton } from './buttons/steps.js';
+import { branchButton, varyButtons } from './buttons/vary.js';
+import { viewButtons } from './buttons/view.js';
+import { cancel } from './cancel.js';
+import { withoutRequest } from './generations.js';
+import { imagine } from './imagine.js';
+import { queue } from './queue.js';
+import { reroll } from './reroll.js';
+import { unknownGeneration } from './source.js';
+import { steps } from './steps.js';
+import type { Bot, ButtonFamily, SlashCommand } from './types.js';
+
+export const COMMANDS: readonly SlashCommand[] = [imagine, reroll, steps, cancel, queue];
+
+export const BUTTONS: readonly ButtonFamily[] = [
+  rerollButton,
+  stepsButton,
+  viewButtons,
+  varyButtons,
+  branchButton,
+  editButton,
+  deleteButton,
+  stopButton,
+  cancelButton,
+];
+
+const commandByName = new Map(COMMANDS.map((command) => [command.data.name, command]));
+const familyByVerb = new Map(BUTTONS.map((family) => [family.verb, family]));
+
+/** Answers one interaction. Never rejects: what goes wrong is told to the person or logged. */
+export async function handleInteraction(
+  interaction: Interaction,
+  bot: Bot,
+  rest: MessageRest,
+): Promise<void> {
+  const exchange = new Exchange(interaction, rest, Date.now());
+  try {
+    if (interaction.isChatInputCommand()) {
+      const command = commandByName.get(interaction.commandName);
+      if (command === undefined)
+        throw new UserError('unknown-command', 'I do not know this command.');
+      await command.execute(interaction, exchange, bot);
+    } else if (interaction.isAutocomplete()) {
+      await commandByName.get(interaction.commandName)?.complete?.(interaction, exchange, bot);
+    } else if (interaction.isMessageComponent()) {
+      const pressed = parseCustomId(interaction.customId);
+      const family = pressed && familyByVerb.get(pressed.verb);
+      if (pressed === undefined || family === undefined) throw unknownGeneration();
+      await family.press(interaction, pressed, exchange, bot);
+    } else if (interaction.isModalSubmit()) {
+      const pressed = parseCustomId(interaction.customId);
+      const submit = pressed && familyByVerb.get(pressed.verb)?.submit;
+      if (pressed === undefined || submit === undefined) throw unknownGeneration();
+      await submit(interaction, pressed, exchange, bot);
+    }
+  } catch (error) {
+    await refuse(error, interaction, exchange, bot);
+  }
+}
+
+async function refuse(
+  error: unknown,
+  interaction: Interaction,
+  exchange: Exchange,
+  bot: Bot,
+): Promise<void> {
+  const id = randomUUID().slice(0, 8);
+  const kind = failureOf(error).kind;
+  if (kind === 'gone') {
+    bot.logger.warn(
+      { id, interaction: interaction.id },
+      'the interaction was void before it was answered',
+    );
+    return;
+  }
+  if (!(error instanceof UserError))
+    bot.logger.error({ id, kind, err: withoutRequest(error) }, 'something broke');
+  if (interaction.isAutocomplete()) return;
+  try {
+    await exchange.refuse(tellFailure(error, exchange.locale, id));
+  } catch (second) {
+    bot.logger.warn({ id, err: withoutRequest(second) }, 'nor could that be told');
+  }
+}

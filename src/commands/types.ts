@@ -1,0 +1,50 @@
+// What a command and a family of buttons are, and what all of them work with.
+
+import type {
+  AutocompleteInteraction,
+  ChatInputCommandInteraction,
+  MessageComponentInteraction,
+  ModalSubmitInteraction,
+} from 'discord.js';
+import type { RESTPostAPIChatInputApplicationCommandsJSONBody } from 'discord-api-types/v10';
+import type { Logger } from 'pino';
+import type { Pressed } from '../discord/custom-id.js';
+import type { Exchange } from '../discord/exchange.js';
+import type { Queue } from '../queue/types.js';
+import type { Store } from '../store/types.js';
+import type { EnginePool } from './engines.js';
+import type { Generations } from './generations.js';
+
+export interface Bot {
+  readonly store: Store;
+  readonly queue: Queue;
+  readonly engines: EnginePool;
+  readonly generations: Generations;
+  /** hosts (with a port where it is not the usual one) that attachments may be fetched from */
+  readonly attachmentHosts: readonly string[];
+  readonly logger: Logger;
+}
+
+export interface SlashCommand {
+  readonly data: RESTPostAPIChatInputApplicationCommandsJSONBody;
+  execute(interaction: ChatInputCommandInteraction, exchange: Exchange, bot: Bot): Promise<void>;
+  /** for options with autocomplete */
+  complete?(interaction: AutocompleteInteraction, exchange: Exchange, bot: Bot): Promise<void>;
+}
+
+/** All buttons, selects and modals whose custom id begins with one verb. */
+export interface ButtonFamily {
+  readonly verb: string;
+  press(
+    interaction: MessageComponentInteraction,
+    pressed: Pressed,
+    exchange: Exchange,
+    bot: Bot,
+  ): Promise<void>;
+  submit?(
+    interaction: ModalSubmitInteraction,
+    pressed: Pressed,
+    exchange: Exchange,
+    bot: Bot,
+  ): Promise<void>;
+}

@@ -1,0 +1,82 @@
+// The ways to ask for a picture: anew, again with other noise, or on from a step of an earlier one.
+
+import { UserError } from '../errors.js';
+import type { GenerationParameters } from '../pipeline/types.js';
+import type { Generation, Store } from '../store/types.js';
+import { modelName } from './facts.js';
+import { stepsGone, type Wish } from './generations.js';
+import { newSeed } from './parameters.js';
+import type { Bot } from './types.js';
+
+/** How much of the way is kept before new noise comes in: late for a near copy, early for another. */
+export const BRANCH_AT = { subtle: 0.6, strong: 0.2 } as const;
+export type Strength = keyof typeof BRANCH_AT;
+
+/** @throws UserError 'count-range' */
+export function checkCount(count: number): number {
+  if (!Number.isInteger(count) || count < 1 || count > 4) {
+    throw new UserError('count-range', 'count must be a whole number from 1 to 4.');
+  }
+  return count;
+}
+
+/** `count` pictures with seeds in a row, beginning again at 0 after the last there is. */
+export function wishesFor(parameters: GenerationParameters, count: number): Wish[] {
+  return Array.from({ length: count }, (_, index) => ({
+    parameters: { ...parameters, seed: (parameters.seed + index) % 2 ** 32 },
+  }));
+}
+
+/** The same parameters with new noise. */
+export function rerollWish(parameters: GenerationParameters, parentId: string | undefined): Wish {
+  const again = { ...parameters, seed: newSeed() };
+  return parentId === undefined
+    ? { parameters: again }
+    : { parameters: again, parent: { id: parentId, relation: 'reroll' } };
+}
+
+/** The step that a vary button goes on from, 1 to total - 1 and among those that were done. */
+export function branchStep(generation: Generation, strength: Strength): number {
+  const last = Math.min(generation.stepIndex, generation.stepTotal - 1);
+  return Math.min(Math.max(1, Math.round(generation.stepTotal * BRANCH_AT[strength])), last);
+}
+
+/**
+ * New noise after step `step` of a generation. Steps from before it branched off itself belong to
+ * the one it came from.
+ * @throws UserError when the step is not kept or the model is another
+ */
+export async function branchWish(
+  bot: Bot,
+  generation: Generation,
+  step: number,
+  relation: 'vary' | 'branch',
+): Promise<Wish> {
+  const info = bot.engines.info ?? (await bot.engines.ready());
+  if (generation.model !== modelName(info)) {
+    throw new UserError(
+      'model-changed',
+      'This picture was made by another model; it can only be painted anew.',
+    );
+  }
+  const owner = await ownerOfStep(bot.store, generation, step);
+  if (owner === undefined || step < 1 || step >= owner.stepTotal) throw stepsGone();
+  if ((await bot.store.step(owner.id, step)) === undefined) throw stepsGone();
+  return {
+    parameters: generation.parameters,
+    parent: { id: owner.id, relation, branch: { step, seed: newSeed() } },
+  };
+}
+
+/** The generation that made the given step: this one, or the one it branched from. */
+export async function ownerOfStep(
+  store: Store,
+  generation: Generation,
+  step: number,
+): Promise<Generation | undefined> {
+  let owner: Generation | undefined = generation;
+  while (owner !== undefined && owner.branchStep !== null && step <= owner.branchStep) {
+    owner = owner.parentId === null ? undefined : await store.get(owner.parentId);
+  }
+  return owner;
+}
