@@ -1,0 +1,166 @@
+// Which way a reply takes to Discord, against a real HTTP server.
+
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { failureOf } from '../../src/discord/failures.js';
+import { ORIGINAL, type ReplyAddress, textOnly } from '../../src/discord/message.js';
+import { MessageRest } from '../../src/discord/rest.js';
+import { ReplyTransport } from '../../src/discord/transport.js';
+
+interface Call {
+  readonly method: string;
+  readonly path: string;
+  readonly body: Record<string, unknown>;
+}
+
+let server: Server;
+let api: string;
+let calls: Call[];
+/** decides each answer: a status with JSON, or 'drop' */
+let answer: (call: Call) => { status: number; json: unknown } | 'drop';
+
+async function read(request: IncomingMessage): Promise<Record<string, unknown>> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  const text = Buffer.concat(chunks).toString();
+  return text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
+}
+
+beforeEach(async () => {
+  calls = [];
+  answer = () => ({ status: 200, json: { id: '77' } });
+  server = createServer(async (request, response) => {
+    const path = decodeURIComponent(request.url ?? '').replace('/api/v10', '');
+    const call = { method: request.method ?? '', path, body: await read(request) };
+    calls.push(call);
+    const reply = answer(call);
+    if (reply === 'drop') request.socket.destroy();
+    else {
+      response.writeHead(reply.status, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(reply.json));
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  api = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api`;
+});
+
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+function transport(address: Partial<ReplyAddress>, unsure = false) {
+  const learned: string[] = [];
+  let announced = 0;
+  const made = new ReplyTransport({
+    rest: new MessageRest(api, 'bot'),
+    address: {
+      applicationId: '1',
+      interactionId: '2',
+      interactionToken: 'tok',
+      tokenExpiresAt: Date.now() + 60_000,
+      channelId: '5',
+      messageId: ORIGINAL,
+      ephemeral: false,
+      ...address,
+    },
+    marker: 'gen1',
+    unsure,
+    privateNotice: textOnly('a private picture has ended'),
+    hooks: {
+      async beforeNewMessage() {
+        announced += 1;
+      },
+      onMessage: (id) => learned.push(id),
+    },
+  });
+  return { transport: made, learned, announced: () => announced };
+}
+
+const ways = () => calls.map((call) => `${call.method} ${call.path}`);
+
+test('a living token edits the reply, and its id is learned', async () => {
+  const { transport: t, learned } = transport({});
+  await t.send(textOnly('a'), false);
+  await t.send(textOnly('b'), true);
+  expect(ways()).toEqual([
+    'PATCH /webhooks/1/tok/messages/@original',
+    'PATCH /webhooks/1/tok/messages/77',
+  ]);
+  expect(learned).toEqual(['77']);
+  expect(calls.every((call) => JSON.stringify(call.body.allowed_mentions) === '{"parse":[]}')).toBe(
+    true,
+  );
+});
+
+test('after the token has died the bot edits its own message', async () => {
+  const { transport: t } = transport({ messageId: '77' });
+  answer = (call) =>
+    call.path.startsWith('/webhooks')
+      ? { status: 401, json: { code: 50_027, message: 'Invalid Webhook Token' } }
+      : { status: 200, json: { id: '77' } };
+  await t.send(textOnly('end'), true);
+  await t.send(textOnly('end'), true);
+  expect(ways()).toEqual([
+    'PATCH /webhooks/1/tok/messages/77',
+    'PATCH /channels/5/messages/77',
+    'PATCH /channels/5/messages/77',
+  ]);
+});
+
+test('an expired token is not even tried', async () => {
+  const { transport: t } = transport({ messageId: '77', tokenExpiresAt: Date.now() - 1 });
+  await t.send(textOnly('end'), true);
+  expect(ways()).toEqual(['PATCH /channels/5/messages/77']);
+});
+
+test('a private reply out of reach is not made public: a notice without it, and only at the end', async () => {
+  const { transport: t, announced } = transport({
+    messageId: '77',
+    ephemeral: true,
+    tokenExpiresAt: Date.now() - 1,
+  });
+  await t.send(textOnly('preview'), false);
+  expect(calls).toEqual([]);
+  await t.send(textOnly('the secret prompt'), true);
+  expect(ways()).toEqual(['POST /channels/5/messages']);
+  expect(calls[0]?.body.content).toBe('a private picture has ended');
+  expect(calls[0]?.body).toMatchObject({ nonce: 'gen1', enforce_nonce: true });
+  expect(announced()).toBe(1);
+});
+
+test('a follow-up whose making was not confirmed is found again instead of made twice', async () => {
+  const { transport: t, learned } = transport({ messageId: null });
+  answer = (call) => {
+    if (call.method === 'POST') return 'drop';
+    if (call.method === 'GET') {
+      const components = [{ type: 1, components: [{ type: 2, custom_id: 'cancel:gen1' }] }];
+      return {
+        status: 200,
+        json: [{ id: '88', author: { id: '1' }, components, attachments: [] }],
+      };
+    }
+    return { status: 200, json: { id: '88' } };
+  };
+  const failed = await t.send(textOnly('waiting'), false).catch((error: unknown) => error);
+  expect(failureOf(failed)).toMatchObject({ kind: 'later', lost: true });
+  await t.send(textOnly('end'), true);
+  expect(ways().map((way) => way.split('?')[0])).toEqual([
+    'POST /webhooks/1/tok',
+    'GET /channels/5/messages',
+    'PATCH /webhooks/1/tok/messages/88',
+  ]);
+  expect(learned).toEqual(['88']);
+});
+
+test('what was begun before a crash and never arrived is made', async () => {
+  const { transport: t } = transport({ messageId: null, tokenExpiresAt: Date.now() - 1 }, true);
+  answer = (call) =>
+    call.method === 'GET' ? { status: 200, json: [] } : { status: 200, json: { id: '99' } };
+  await t.send(textOnly('end'), true);
+  expect(ways().map((way) => way.split('?')[0])).toEqual([
+    'GET /channels/5/messages',
+    'POST /channels/5/messages',
+  ]);
+});
