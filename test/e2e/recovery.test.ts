@@ -1,0 +1,221 @@
+// What survives the death of a process: of the engine, of the bot, and an orderly end.
+
+import { execFileSync } from 'node:child_process';
+import { afterEach, expect, test } from 'vitest';
+import {
+  allPictures,
+  customIds,
+  done,
+  isDone,
+  startWorld,
+  TINY_MODEL,
+  type World,
+} from './support.js';
+
+let world: World | undefined;
+afterEach(async () => {
+  await world?.close();
+  world = undefined;
+});
+
+const LONG = { prompt: 'slow', steps: 150, size: '512x512' };
+
+/** Ids of the processes that a process has started. */
+function children(pid: number | undefined): number[] {
+  const text = execFileSync('ps', ['-A', '-o', 'pid=,ppid=']).toString();
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+    .filter(([, parent]) => parent === pid)
+    .map(([child]) => child ?? 0);
+}
+
+test('an engine killed in mid-job is restarted and the picture is the one it would have been', async () => {
+  world = await startWorld();
+  const { sandbox, bot } = world;
+  const user = sandbox.user('ada');
+  const whole = await done(await user.command('imagine', { ...LONG, seed: 5 }));
+  const interaction = await user.command('imagine', { ...LONG, seed: 5 });
+  await interaction.waitFor((m) => m.attachments.length > 0);
+  const engines = children(bot.child.pid);
+  expect(engines.length).toBeGreaterThan(0);
+  for (const pid of engines) process.kill(pid, 'SIGKILL');
+  const message = await done(interaction);
+  const [one, two] = [whole.attachments[0], message.attachments[0]];
+  if (one === undefined || two === undefined) throw new Error('a picture is missing');
+  expect((await sandbox.download(two)).equals(await sandbox.download(one))).toBe(true);
+  expect(interaction.messages()).toHaveLength(1);
+});
+
+test('an engine that dies twice over a job is told in one sentence, and the next job works', async () => {
+  world = await startWorld();
+  const { sandbox, bot } = world;
+  const user = sandbox.user('ada');
+  const interaction = await user.command('imagine', { ...LONG, size: '768x768' });
+  await interaction.waitFor((m) => m.attachments.length > 0);
+  const killed = new Set<number>();
+  const killer = setInterval(() => {
+    for (const pid of children(bot.child.pid)) {
+      if (killed.has(pid)) continue;
+      killed.add(pid);
+      process.kill(pid, 'SIGKILL');
+    }
+  }, 50);
+  try {
+    await interaction.waitFor((m) => m.content.includes('died twice'));
+  } finally {
+    clearInterval(killer);
+  }
+  await done(await user.command('imagine', { prompt: 'next', steps: 3 }));
+});
+
+test('three jobs queued, the bot killed: after a restart each completes once, where it was promised', async () => {
+  world = await startWorld();
+  const { sandbox } = world;
+  const interactions = [];
+  for (const name of ['ada', 'ben', 'cleo']) {
+    interactions.push(
+      await sandbox.user(name).command('imagine', { ...LONG, prompt: `of ${name}` }),
+    );
+  }
+  const [first, ...others] = interactions;
+  await first?.waitFor((m) => m.attachments.length > 0);
+  for (const waiting of others) await waiting.waitFor((m) => m.content.includes('line'));
+  await world.bot.end('SIGKILL');
+  await world.restart();
+  for (const interaction of interactions) {
+    const message = await done(interaction);
+    expect(message.attachments).toHaveLength(1);
+    expect(interaction.messages()).toHaveLength(1);
+  }
+  expect(allPictures(sandbox)).toHaveLength(3);
+  expect(sandbox.pings).toEqual([]);
+  // Nothing is owed any more: another restart sends nothing.
+  await world.bot.end('SIGKILL');
+  const before = sandbox.requests.length;
+  await world.restart();
+  const answer = await sandbox.user('ada').command('queue');
+  await answer.waitFor((m) => m.content.includes('Nothing waits'));
+  const edits = sandbox.requests.slice(before).filter((r) => r.method === 'PATCH');
+  expect(edits).toEqual([]);
+});
+
+test('killed between painting and delivery: the picture is delivered once after the restart', async () => {
+  world = await startWorld();
+  const { sandbox } = world;
+  const final = (r: { files: readonly { name: string }[] }) =>
+    r.files.some((file) => file.name.startsWith('ylem-'));
+  const fault = sandbox.faults.status({ method: 'PATCH', when: final, times: 1000 }, 503);
+  const interaction = await sandbox.user('ada').command('imagine', { prompt: 'owed', steps: 5 });
+  await sandbox.until(() => fault.hits > 0, { what: 'the first try' });
+  await world.bot.end('SIGKILL');
+  sandbox.faults.clear();
+  await world.restart();
+  await done(interaction);
+  expect(interaction.messages()).toHaveLength(1);
+  expect(allPictures(sandbox)).toHaveLength(1);
+});
+
+test('after the token has died the bot completes its own message, and several of one command', async () => {
+  world = await startWorld();
+  const { sandbox } = world;
+  const interaction = await sandbox.user('ada').command('imagine', { ...LONG, count: 2 });
+  await interaction.waitFor((m) => m.attachments.length > 0);
+  await sandbox.until(() => interaction.messages().length === 2, { what: 'the second reply' });
+  await world.bot.end('SIGKILL');
+  sandbox.faults.expire(interaction);
+  await world.restart();
+  await sandbox.until(() => sandbox.messages().filter(isDone).length === 2, {
+    what: 'both pictures',
+  });
+  expect(sandbox.messages().filter((m) => m.author.id !== sandbox.user('ada').id)).toHaveLength(2);
+  expect(allPictures(sandbox)).toHaveLength(2);
+  expect(sandbox.pings).toEqual([]);
+});
+
+test('SIGTERM ends within 10 s, keeps what is queued, and the next start goes on', async () => {
+  world = await startWorld();
+  const { sandbox } = world;
+  const running = await sandbox.user('ada').command('imagine', { ...LONG, size: '1024x1024' });
+  const waiting = await sandbox.user('ben').command('imagine', { prompt: 'kept', steps: 5 });
+  await running.waitFor((m) => m.attachments.length > 0);
+  await waiting.waitFor((m) => m.content.includes('line'));
+  const begun = Date.now();
+  expect(await world.bot.end('SIGTERM')).toBe(0);
+  expect(Date.now() - begun).toBeLessThan(10_000);
+  await world.restart();
+  await done(waiting);
+  await done(running);
+  expect(allPictures(sandbox)).toHaveLength(2);
+}, 180_000);
+
+test('buttons of messages from before a restart work, and outlive the store', async () => {
+  world = await startWorld();
+  const { sandbox } = world;
+  const user = sandbox.user('ada');
+  const message = await done(
+    await user.command('imagine', { prompt: 'old fox', steps: 6, seed: 3 }),
+  );
+  expect(await world.bot.end('SIGTERM')).toBe(0);
+  await world.restart();
+  const again = await done(await user.click(message, /^reroll:/));
+  expect(again.content).toContain('old fox');
+  await done(await user.click(message, /^vary:.*:subtle$/));
+  // An empty store: the parameters come from the PNG.
+  expect(await world.bot.end('SIGTERM')).toBe(0);
+  await world.restart({ YLEM_DATA_DIR: `${world.dataDirectory}/empty` });
+  const fromPng = await done(await user.click(message, /^reroll:/));
+  expect(fromPng.content).toContain('old fox');
+  expect(fromPng.content).toContain('6 steps');
+  const edit = await user.click(message, /^edit:/);
+  await edit.acknowledged;
+  expect(JSON.stringify(edit.modal)).toContain('old fox');
+  const steps = await user.click(message, /^steps:/);
+  const told = await steps.waitFor();
+  expect(told.content).toContain('no longer know');
+});
+
+test('commands are registered once and again only when they differ', async () => {
+  world = await startWorld();
+  const { sandbox } = world;
+  const puts = () =>
+    sandbox.requests.filter((r) => r.method === 'PUT' && r.path.endsWith('/commands')).length;
+  expect(puts()).toBe(1);
+  await world.bot.end('SIGTERM');
+  await world.restart();
+  await done(await sandbox.user('ada').command('imagine', { prompt: 'x', steps: 3 }));
+  expect(puts()).toBe(1);
+});
+
+test('ten jobs and three jobs: people take turns', async () => {
+  world = await startWorld({
+    YLEM_QUEUE_PER_USER: '20',
+    YLEM_QUEUE_TOTAL: '50',
+    YLEM_MODEL: TINY_MODEL,
+  });
+  const { sandbox } = world;
+  const first = await sandbox.user('ada').command('imagine', LONG);
+  await first.waitFor((m) => customIds(m).length > 0);
+  const many = [];
+  for (let n = 0; n < 9; n++) {
+    many.push(await sandbox.user('ada').command('imagine', { prompt: 'many', steps: 10, seed: n }));
+  }
+  for (const one of many) await one.waitFor((m) => customIds(m).length > 0);
+  const few = [];
+  for (let n = 0; n < 3; n++) {
+    few.push(await sandbox.user('ben').command('imagine', { prompt: 'few', steps: 10, seed: n }));
+  }
+  const order: string[] = [];
+  await sandbox.until(
+    () => {
+      for (const m of sandbox.messages().filter(isDone))
+        if (!order.includes(m.id)) order.push(m.id);
+      return order.length === 13;
+    },
+    { what: 'thirteen pictures', timeout: 55_000 },
+  );
+  const places = few.map((one) => order.indexOf(one.message()?.id ?? ''));
+  // Ben's three come in turn with Ada's: he is done long before her ten are.
+  expect(Math.max(...places)).toBeLessThanOrEqual(8);
+});
