@@ -1,0 +1,248 @@
+// The environment, parsed once: every variable with its default and range, and one error that
+// lists all that is wrong. `.env.example` explains the same variables; a test keeps the two alike.
+
+import { homedir } from 'node:os';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { config as readDotenv } from 'dotenv';
+import { z } from 'zod';
+import { UserError } from './errors.js';
+
+export const PROVIDERS = ['cuda', 'webgpu', 'coreml', 'dml', 'cpu'] as const;
+export type Provider = (typeof PROVIDERS)[number];
+
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Tried first when YLEM_SANDBOX_PORT is not set; any free port where this one is taken. */
+export const USUAL_SANDBOX_PORT = 4777;
+
+/** The settings of one process. Frozen. */
+export interface Config {
+  readonly discord: {
+    /** undefined: no token, so the sandbox stands in for Discord */
+    readonly token: string | undefined;
+    /** what discord.js calls `rest.api`: without a trailing slash and without /v10 */
+    readonly apiBase: string;
+    /** commands are registered in this guild (at once) instead of everywhere */
+    readonly guildId: string | undefined;
+  };
+  /** absolute path; everything the bot writes lies below it */
+  readonly dataDirectory: string;
+  /** absolute path of a diffusers ONNX directory */
+  readonly modelDirectory: string;
+  /** in the order in which they are tried */
+  readonly providers: readonly Provider[];
+  /** CPU threads of one engine; undefined: the engine finds the fastest number */
+  readonly threads: number | undefined;
+  /** engine processes, 1 to 8 */
+  readonly engines: number;
+  readonly sandbox: {
+    readonly enabled: boolean;
+    /** the port to try first; 0 asks for any free one */
+    readonly port: number;
+    /** true: the port was not asked for, so a free one does where it is taken */
+    readonly portMayDiffer: boolean;
+  };
+  /** lower-case hosts, with a port where it is not the usual one */
+  readonly attachmentHosts: readonly string[];
+  readonly keep: { readonly days: number; readonly gigabytes: number };
+  readonly queue: { readonly perUser: number; readonly total: number };
+  readonly logLevel: LogLevel;
+  /** sentences to log at the start: what was set and has no effect */
+  readonly warnings: readonly string[];
+}
+
+const SNOWFLAKE = /^\d{17,20}$/;
+const HOST =
+  /^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:]+\])(?::\d{1,5})?$/;
+
+/** A decimal number as people write it: no exponent, no unit, no hexadecimal. */
+function number(kind: 'whole' | 'decimal', minimum: number, maximum: number) {
+  const pattern = kind === 'whole' ? /^\d+$/ : /^\d+(?:\.\d+)?$/;
+  const wanted = `a ${kind === 'whole' ? 'whole ' : ''}number from ${minimum} to ${maximum}`;
+  return z
+    .string()
+    .refine((text) => pattern.test(text) && inRange(Number(text), minimum, maximum), wanted)
+    .transform(Number);
+}
+
+function inRange(value: number, minimum: number, maximum: number): boolean {
+  return value >= minimum && value <= maximum;
+}
+
+function oneOf<const T extends readonly string[]>(values: T) {
+  return z.enum(values, `one of ${values.join(', ')}`);
+}
+
+/** Items between commas; blanks around them and empty ones do not count. */
+function list(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim().toLowerCase())
+    .filter((item) => item !== '');
+}
+
+const flag = z.enum(['0', '1'], '0 or 1').transform((text) => text === '1');
+
+const httpBase = z
+  .string()
+  .refine((text) => {
+    if (!URL.canParse(text)) return false;
+    const url = new URL(text);
+    if (!/^https?:$/.test(url.protocol)) return false;
+    return url.search === '' && url.hash === '' && url.username === '' && url.password === '';
+  }, 'an http or https address such as https://discord.com/api')
+  .transform((text) =>
+    text
+      .replace(/\/+$/, '')
+      .replace(/\/v\d+$/, '')
+      .replace(/\/+$/, ''),
+  );
+
+/** Each variable as it stands in the environment. The message of a schema says what is allowed. */
+const SCHEMA = z.object({
+  // Other hosts have tokens of other shapes: only what no header can hold is refused, and 'Bot ...'.
+  DISCORD_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]+$/, 'a bot token alone, without blanks and without "Bot" before it')
+    .optional(),
+  DISCORD_API_BASE: httpBase.default('https://discord.com/api'),
+  DISCORD_GUILD_ID: z.string().regex(SNOWFLAKE, "a server's id: 17 to 20 digits").optional(),
+  REDIS_URL: z.string().optional(),
+  YLEM_DATA_DIR: z.string().default('./data'),
+  YLEM_MODEL: z.string().optional(),
+  YLEM_PROVIDERS: z
+    .string()
+    .transform(list)
+    .refine(
+      (names): names is Provider[] =>
+        names.length > 0 &&
+        new Set(names).size === names.length &&
+        names.every((name) => (PROVIDERS as readonly string[]).includes(name)),
+      `a list with commas of ${PROVIDERS.join(', ')}, each at most once`,
+    )
+    .default([...PROVIDERS]),
+  YLEM_THREADS: number('whole', 1, 256).optional(),
+  YLEM_ENGINES: number('whole', 1, 8).default(1),
+  YLEM_SANDBOX: flag.optional(),
+  YLEM_SANDBOX_PORT: number('whole', 0, 65_535).optional(),
+  YLEM_ATTACHMENT_HOSTS: z
+    .string()
+    .transform(list)
+    .refine(
+      (hosts) => hosts.length > 0 && hosts.every((host) => HOST.test(host)),
+      'host names with commas between, each with :PORT where it is not the usual one',
+    )
+    .default(['cdn.discordapp.com', 'media.discordapp.net']),
+  YLEM_KEEP_DAYS: number('whole', 1, 36_500).default(30),
+  YLEM_KEEP_GB: number('decimal', 0.1, 100_000).default(5),
+  YLEM_QUEUE_PER_USER: number('whole', 1, 1000).default(10),
+  YLEM_QUEUE_TOTAL: number('whole', 1, 10_000).default(100),
+  YLEM_LOG_LEVEL: oneOf(LOG_LEVELS).default('info'),
+});
+
+/** Every variable the bot reads. */
+export const VARIABLES: readonly string[] = Object.keys(SCHEMA.shape);
+
+/** Set for tests and benchmarks; no settings of the bot. */
+const OTHER_VARIABLES = /^YLEM_(?:BENCH_|TEST_|OPENAPI$)/;
+
+/**
+ * The settings in an environment. An empty variable counts as one that is not set.
+ *
+ * @param env by default the process's own, with what `.env` in the working directory adds to it
+ * @throws UserError 'config-invalid' that names every wrong variable, and what is allowed
+ */
+export function loadConfig(env: NodeJS.ProcessEnv = environment()): Config {
+  const given = Object.fromEntries(
+    Object.entries(env)
+      .map(([name, value]) => [name, value?.trim()] as const)
+      .filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = SCHEMA.safeParse(given);
+  const faults = parsed.success
+    ? []
+    : parsed.error.issues.map((issue) => {
+        const name = String(issue.path[0]);
+        return `${name} must be ${issue.message}${shown(name, given[name])}`;
+      });
+  if (given.YLEM_SANDBOX === '0' && given.DISCORD_TOKEN === undefined) {
+    faults.push('DISCORD_TOKEN must be set where YLEM_SANDBOX is 0');
+  }
+  if (parsed.success && parsed.data.YLEM_QUEUE_PER_USER > parsed.data.YLEM_QUEUE_TOTAL) {
+    const { YLEM_QUEUE_PER_USER: perUser, YLEM_QUEUE_TOTAL: total } = parsed.data;
+    faults.push(
+      `YLEM_QUEUE_PER_USER must be at most YLEM_QUEUE_TOTAL, got ${perUser} and ${total}`,
+    );
+  }
+  if (!parsed.success || faults.length > 0) {
+    throw new UserError('config-invalid', `The settings are wrong: ${faults.join('; ')}.`, {
+      variables: faults.length,
+    });
+  }
+  const values = parsed.data;
+  return deepFreeze({
+    discord: {
+      token: values.DISCORD_TOKEN,
+      apiBase: values.DISCORD_API_BASE,
+      guildId: values.DISCORD_GUILD_ID,
+    },
+    dataDirectory: path(values.YLEM_DATA_DIR),
+    modelDirectory: values.YLEM_MODEL === undefined ? embeddedModel() : path(values.YLEM_MODEL),
+    providers: values.YLEM_PROVIDERS,
+    threads: values.YLEM_THREADS,
+    engines: values.YLEM_ENGINES,
+    sandbox: {
+      enabled: values.YLEM_SANDBOX ?? values.DISCORD_TOKEN === undefined,
+      port: values.YLEM_SANDBOX_PORT ?? USUAL_SANDBOX_PORT,
+      portMayDiffer: values.YLEM_SANDBOX_PORT === undefined,
+    },
+    attachmentHosts: values.YLEM_ATTACHMENT_HOSTS,
+    keep: { days: values.YLEM_KEEP_DAYS, gigabytes: values.YLEM_KEEP_GB },
+    queue: { perUser: values.YLEM_QUEUE_PER_USER, total: values.YLEM_QUEUE_TOTAL },
+    logLevel: values.YLEM_LOG_LEVEL,
+    warnings: warningsOf(given),
+  });
+}
+
+/** The directory of the embedded model, which comes with the package. */
+export function embeddedModel(): string {
+  return fileURLToPath(new URL('../models/hydrogen', import.meta.url));
+}
+
+function environment(): NodeJS.ProcessEnv {
+  readDotenv({ quiet: true });
+  return process.env;
+}
+
+function warningsOf(given: Readonly<Record<string, string | undefined>>): string[] {
+  const warnings: string[] = [];
+  if (given.REDIS_URL !== undefined) {
+    warnings.push(
+      'REDIS_URL is set, but this version runs its queue in the bot process and does not use Redis.',
+    );
+  }
+  for (const name of Object.keys(given).sort()) {
+    if (!name.startsWith('YLEM_') || VARIABLES.includes(name) || OTHER_VARIABLES.test(name))
+      continue;
+    warnings.push(`${name} is not a setting of this version; it has no effect (see .env.example).`);
+  }
+  return warnings;
+}
+
+/** The value as the error shows it. A token is never shown. */
+function shown(name: string, value: string | undefined): string {
+  return name === 'DISCORD_TOKEN' || value === undefined ? '' : `, got "${value.slice(0, 80)}"`;
+}
+
+function path(text: string): string {
+  return resolve(text.replace(/^~(?=$|[\\/])/, homedir()));
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) {
+    if (typeof inner === 'object' && inner !== null) deepFreeze(inner);
+  }
+  return Object.freeze(value);
+}
