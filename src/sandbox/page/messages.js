@@ -1,0 +1,183 @@
+// @ts-check
+// The list of messages: keeps them in order, follows the newest one only when the reader is already
+// there, and tells screen readers what came without reading every edit aloud.
+import { h } from './dom.js';
+import { commandOf, describe, isLoading, messageView } from './message.js';
+
+/** @typedef {import('./message.js').Shown} Shown */
+/** @typedef {import('./types.js').Surroundings} Surroundings */
+/** @typedef {ReturnType<typeof messageView>} MessageView */
+
+/** Messages of one author within this time share one head, in ms. */
+const GROUP_SPAN = 7 * 60_000;
+/** How near the end counts as being there, in px. */
+const NEAR = 24;
+
+export class Messages {
+  /** @type {Map<string, MessageView>} in order of the list */
+  #views = new Map();
+  /** Whether the reader is at the end, and so wants to see what comes. */
+  #following = true;
+  /** Messages whose finished state was announced. @type {Set<string>} */
+  #announced = new Set();
+
+  /**
+   * @param {HTMLElement} scroller
+   * @param {HTMLElement} list
+   * @param {HTMLElement} announcer an aria-live region
+   * @param {HTMLButtonElement} jump the button that leads to the end
+   * @param {Surroundings} around
+   */
+  constructor(scroller, list, announcer, jump, around) {
+    this.scroller = scroller;
+    this.list = list;
+    this.announcer = announcer;
+    this.jump = jump;
+    this.around = around;
+    scroller.addEventListener(
+      'scroll',
+      () => {
+        this.#following = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
+        if (this.#following) jump.hidden = true;
+      },
+      { passive: true },
+    );
+    // Pictures that load, boxes that grow and a command box that takes room must not push the end away.
+    const observer = new ResizeObserver(() => this.#follow());
+    observer.observe(list);
+    observer.observe(scroller);
+    jump.addEventListener('click', () => this.toEnd());
+  }
+
+  toEnd() {
+    this.#following = true;
+    this.jump.hidden = true;
+    this.#follow();
+  }
+
+  #follow() {
+    if (this.#following) this.scroller.scrollTop = this.scroller.scrollHeight;
+  }
+
+  /** @param {string} id */
+  get(id) {
+    return this.#views.get(id)?.message;
+  }
+
+  get size() {
+    return this.#views.size;
+  }
+
+  /**
+   * Shows exactly these messages; those already on show keep their places and pictures.
+   * @param {readonly Shown[]} messages
+   */
+  reset(messages) {
+    const wanted = new Set(messages.map((message) => message.id));
+    for (const id of [...this.#views.keys()]) if (!wanted.has(id)) this.#drop(id);
+    for (const message of messages) {
+      this.#announced.add(message.id);
+      this.#place(message);
+    }
+    this.#regroup();
+  }
+
+  /**
+   * Shows a message or its newer version.
+   * @param {Shown} message
+   * @param {string} [instead] id of the page's own stand-in that it takes the place of
+   */
+  put(message, instead) {
+    const known = this.#views.has(message.id);
+    if (instead && this.#views.has(instead)) this.#drop(instead);
+    this.#place(message);
+    this.#regroup();
+    if (!known && !this.#following) this.jump.hidden = false;
+    // Announced when it comes and, if it came as "thinking", once more when it first says something.
+    if (!isLoading(message) && !message.waiting && !this.#announced.has(message.id)) {
+      this.#announced.add(message.id);
+      this.#announce(describe(message));
+    }
+  }
+
+  /** @param {string} id */
+  remove(id) {
+    this.#drop(id);
+    this.#regroup();
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} text
+   */
+  warn(id, text) {
+    this.#views.get(id)?.warn(text);
+  }
+
+  /** @param {string} text */
+  #announce(text) {
+    this.announcer.replaceChildren(h('p', { text }));
+  }
+
+  /** @param {string} id */
+  #drop(id) {
+    const view = this.#views.get(id);
+    if (!view) return;
+    this.#views.delete(id);
+    // The keyboard's place in the list must not be lost with the message it was on.
+    if (view.element.contains(document.activeElement)) {
+      const neighbour = view.element.nextElementSibling ?? view.element.previousElementSibling;
+      if (neighbour instanceof HTMLElement) neighbour.focus();
+    }
+    view.element.remove();
+    view.dispose?.();
+  }
+
+  /** @param {Shown} message */
+  #place(message) {
+    const view = this.#views.get(message.id);
+    if (view) {
+      view.update(message);
+      return;
+    }
+    const fresh = messageView(this.around);
+    fresh.update(message);
+    this.#views.set(message.id, fresh);
+    const later = [...this.list.children].find(
+      (element) => element instanceof HTMLElement && isAfter(element.dataset.id ?? '', message.id),
+    );
+    this.list.insertBefore(fresh.element, later ?? null);
+  }
+
+  #regroup() {
+    /** @type {Shown | null} */
+    let above = null;
+    for (const element of this.list.children) {
+      const view =
+        element instanceof HTMLElement ? this.#views.get(element.dataset.id ?? '') : undefined;
+      if (!view) continue;
+      const { message } = view;
+      view.setGrouped(
+        above !== null &&
+          above.author.id === message.author.id &&
+          ((above.flags ?? 0) & 64) === ((message.flags ?? 0) & 64) &&
+          !commandOf(message)?.name &&
+          !message.referenced_message &&
+          Date.parse(message.timestamp) - Date.parse(above.timestamp) < GROUP_SPAN,
+      );
+      above = message;
+    }
+  }
+}
+
+/**
+ * Whether a stands after b: by snowflake; the page's own stand-ins stand last.
+ * @param {string} a
+ * @param {string} b
+ */
+function isAfter(a, b) {
+  const number = /^\d+$/;
+  if (!number.test(a)) return number.test(b);
+  if (!number.test(b)) return false;
+  return BigInt(a) > BigInt(b);
+}
