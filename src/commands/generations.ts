@@ -2,7 +2,7 @@
 // shown in a live reply, delivered once. What a restart finds unfinished goes on here as well.
 
 import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { tellFailure } from '../discord/errors.js';
 import type { Exchange } from '../discord/exchange.js';
@@ -63,7 +63,7 @@ export class Generations {
   readonly #logger: Logger;
   /** by id: everything that is queued, runs or is being delivered in this process */
   readonly #jobs = new Map<string, Job>();
-  /** what is to be waited for before the store closes */
+  /** outcomes being written down and delivered */
   readonly #work = new Set<Promise<void>>();
   readonly #stopListening: () => void;
   readonly #refreshTimer: NodeJS.Timeout;
@@ -145,8 +145,9 @@ export class Generations {
 
   /** Ends a running picture after its current step. False when there is no such job. */
   stop(id: string): boolean {
-    const job = this.#jobs.get(id);
-    return job !== undefined && this.#queue.place(id)?.state === 'running' && (job.stop(), true);
+    if (this.#queue.place(id)?.state !== 'running') return false;
+    this.#jobs.get(id)?.stop();
+    return true;
   }
 
   /** Drops a waiting or running picture. False when there is no such job. */
@@ -198,7 +199,10 @@ export class Generations {
     this.#stopListening();
     clearInterval(this.#refreshTimer);
     clearTimeout(this.#gatherTimer);
-    const ended = this.#queue.drain().then(() => Promise.all([...this.#work]));
+    const ended = this.#queue
+      .drain()
+      .then(() => nextTurn()) // in which the last ones begin to be delivered
+      .then(() => Promise.all([...this.#work]));
     await Promise.race([ended, delay(graceMs, undefined, { ref: false })]);
     for (const job of this.#jobs.values()) job.live.close();
   }
@@ -232,12 +236,8 @@ export class Generations {
       },
       force,
     );
-    this.#track(
-      ended.then(
-        (file) => this.#conclude(job, file),
-        (error: unknown) => this.#conclude(job, error),
-      ),
-    );
+    const conclude = (outcome: unknown) => this.#track(this.#conclude(job, outcome));
+    ended.then(conclude, conclude);
   }
 
   #track(work: Promise<void>): void {

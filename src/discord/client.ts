@@ -1,6 +1,16 @@
 // The gateway client: slash commands and buttons need no privileged intent and hardly any cache.
 
-import { Client, type ClientOptions, GatewayIntentBits, Options } from 'discord.js';
+import {
+  Client,
+  type ClientOptions,
+  DiscordAPIError,
+  DiscordjsError,
+  DiscordjsErrorCodes,
+  Events,
+  GatewayIntentBits,
+  Options,
+} from 'discord.js';
+import { UserError } from '../errors.js';
 
 /** @param api base address of a Discord-compatible REST API, without `/v10` and without a trailing slash */
 export function createClient(api: string): Client {
@@ -22,4 +32,31 @@ export function createClient(api: string): Client {
     }),
   };
   return new Client(options);
+}
+
+/**
+ * Logs in and waits until the gateway says that the bot is ready.
+ * @returns the application's id
+ * @throws UserError with one sentence when Discord refuses or cannot be reached. discord.js may go
+ *   on reconnecting even so: end the process.
+ */
+export async function login(client: Client, api: string, token: string): Promise<string> {
+  const ready = new Promise<Client<true>>((resolve) => client.once(Events.ClientReady, resolve));
+  try {
+    await client.login(token);
+  } catch (error) {
+    throw new UserError('login-failed', loginSentence(error, new URL(api).host));
+  }
+  return (await ready).application.id;
+}
+
+function loginSentence(error: unknown, host: string): string {
+  const refused =
+    (error instanceof DiscordjsError && error.code === DiscordjsErrorCodes.TokenInvalid) ||
+    (error instanceof DiscordAPIError && error.status === 401);
+  if (refused)
+    return `${host} refused the token in DISCORD_TOKEN; copy a new one from the developer portal.`;
+  const reason =
+    error instanceof Error ? (error.cause instanceof Error ? error.cause : error).message : '';
+  return `${host} could not be reached or did not let the bot in${reason === '' ? '' : ` (${reason})`}; check the network and DISCORD_API_BASE.`;
 }

@@ -12,19 +12,25 @@ const PILED = /(\p{M}{3})\p{M}+/gu;
 /** Breaks up what Discord would turn into a link, a mention or an emoji. */
 const BREAK = '\u200b';
 
-/**
- * One line of Markdown that shows `text` as it was typed, cut to about `length` characters.
- * @param length of the text before escaping, in characters
- */
-export function display(text: string, length = 300): string {
+/** One line of plain text: for choices and labels, where Discord reads no Markdown. */
+export function plain(text: string, length: number): string {
   const flat = text
+    .replace(/\p{Surrogate}/gu, '') // halves of characters
     .replace(INVISIBLE, '')
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
     .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ')
     .replace(PILED, '$1')
     .replace(/ {2,}/g, ' ')
     .trim();
-  return escapeMarkdown(cut(flat, length), {
+  return cut(flat, length);
+}
+
+/**
+ * One line of Markdown that shows `text` as it was typed, cut to about `length` characters.
+ * @param length of the text before escaping, in characters
+ */
+export function display(text: string, length = 300): string {
+  return escapeMarkdown(plain(text, length), {
     heading: true,
     bulletedList: true,
     numberedList: true,

@@ -67,15 +67,19 @@ export function sameCommands(
 }
 
 /**
- * Registers the global commands when they differ from what Discord has.
+ * Registers the commands when they differ from what Discord has: in one guild, or everywhere.
  * @returns true when they were registered
  */
 export async function registerCommands(
   rest: REST,
   applicationId: string,
   ours: readonly RESTPostAPIApplicationCommandsJSONBody[],
+  guildId?: string,
 ): Promise<boolean> {
-  const route = Routes.applicationCommands(applicationId);
+  const route =
+    guildId === undefined
+      ? Routes.applicationCommands(applicationId)
+      : Routes.applicationGuildCommands(applicationId, guildId);
   const query = new URLSearchParams({ with_localizations: 'true' });
   const registered = (await rest.get(route, { query })) as APIApplicationCommand[];
   if (sameCommands(registered, ours)) return false;

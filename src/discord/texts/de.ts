@@ -73,6 +73,15 @@ export const de: Texts = {
     'shutting-down': () => 'Ich starte gerade neu; versuch es gleich noch einmal.',
     'engine-died': () =>
       'Das Malprogramm ist zweimal abgestürzt; versuch es mit einem kleineren Bild.',
+    'not-finished': () => 'Dieses Bild hat keine Schritte zu zeigen: Es wurde nicht fertig.',
+    'size-format': ({ example }) =>
+      `Eine Größe schreibt man als Breite x Höhe in Pixeln, etwa ${example}.`,
+    'size-multiple': ({ multiple, nearest }) =>
+      `Breite und Höhe müssen für dieses Modell Vielfache von ${multiple} sein; am nächsten liegt ${nearest}.`,
+    'scheduler-unknown': ({ names }) => `Diesen Scheduler gibt es nicht; es gibt ${names}.`,
+    'not-a-number': ({ field }) => `${field} muss eine Zahl sein.`,
+    'count-range': () => 'Die Anzahl muss eine ganze Zahl von 1 bis 4 sein.',
+    'frames-range': () => 'Auf den Bogen passen 4 bis 64 Bilder.',
     'prompt-too-long-to-edit': () =>
       'Dieser Prompt ist länger als die 4000 Zeichen, die ein Eingabefenster fasst; nimm /imagine.',
   },

@@ -70,6 +70,15 @@ export const fr: Texts = {
     'not-running': () => 'Cette image est déjà terminée.',
     'shutting-down': () => 'Je redémarre ; réessayez dans un instant.',
     'engine-died': () => 'Le moteur est tombé deux fois ; essayez une image plus petite.',
+    'not-finished': () => 'Cette image n’a pas d’étapes à montrer : elle n’a pas été terminée.',
+    'size-format': ({ example }) =>
+      `Une taille s’écrit largeur x hauteur en pixels, par exemple ${example}.`,
+    'size-multiple': ({ multiple, nearest }) =>
+      `Pour ce modèle, largeur et hauteur doivent être des multiples de ${multiple} ; la taille la plus proche est ${nearest}.`,
+    'scheduler-unknown': ({ names }) => `Ce scheduler n’existe pas ; il y a ${names}.`,
+    'not-a-number': ({ field }) => `${field} doit être un nombre.`,
+    'count-range': () => 'Le nombre doit être un entier de 1 à 4.',
+    'frames-range': () => 'La planche contient de 4 à 64 images.',
     'prompt-too-long-to-edit': () =>
       'Ce prompt dépasse les 4000 caractères d’une fenêtre de saisie ; utilisez /imagine.',
   },

@@ -1,0 +1,69 @@
+// Wires the parts of the bot, starts them, and ends them in order.
+
+import { Events } from 'discord.js';
+import { EnginePool } from './commands/engines.js';
+import { Generations } from './commands/generations.js';
+import { keepHouse } from './commands/housekeeping.js';
+import { COMMANDS, handleInteraction } from './commands/index.js';
+import { loadConfig } from './config.js';
+import { createClient, login } from './discord/client.js';
+import { registerCommands } from './discord/registration.js';
+import { MessageRest } from './discord/rest.js';
+import { createEngine } from './engine/index.js';
+import { discordOrSandbox } from './host.js';
+import { createLogger } from './log.js';
+import { endOnSignal, exitOn } from './process.js';
+import { createLocalQueue } from './queue/index.js';
+import { openStore } from './store/index.js';
+
+/** Runs the bot until it is told to end. Failing to start ends the process with status 1. */
+export async function start(): Promise<void> {
+  const config = loadConfig();
+  const host = await discordOrSandbox(config);
+  const logger = createLogger(config.logLevel, process.stdout, [host.token]);
+  for (const warning of config.warnings) logger.warn(warning);
+  try {
+    const { modelDirectory, providers, threads } = config;
+    const settings = { modelDirectory, providers, logger, ...(threads ? { threads } : {}) };
+    const engines = new EnginePool(
+      Array.from({ length: config.engines }, () => createEngine(settings)),
+    );
+    const store = await openStore(config.dataDirectory);
+    const queue = createLocalQueue(config.queue, engines.size);
+    const rest = new MessageRest(host.apiBase, host.token);
+    const generations = new Generations({ store, queue, engines, rest, logger });
+    const { attachmentHosts } = host;
+    const bot = { store, queue, engines, generations, attachmentHosts, logger };
+
+    const client = createClient(host.apiBase);
+    client.on(Events.Error, (err) => logger.warn({ err }, 'the gateway had an error'));
+    client.on(Events.InteractionCreate, (i) => void handleInteraction(i, bot, rest));
+    endOnSignal(logger, async () => {
+      await generations.close(6000);
+      await engines.close(1000);
+      await client.destroy();
+      await store.close();
+      await host.close();
+    });
+
+    const [applicationId] = await Promise.all([
+      login(client, host.apiBase, host.token),
+      engines.allReady(),
+    ]);
+    const commands = COMMANDS.map((command) => command.data);
+    const guild = host.sandbox ? undefined : config.discord.guildId;
+    const registered = await registerCommands(client.rest, applicationId, commands, guild);
+    logger.info(
+      { registered },
+      registered ? 'commands were registered' : 'commands are as they were',
+    );
+    const recovered = await generations.recover();
+    if (recovered > 0) logger.info({ recovered }, 'took up what was unfinished');
+    keepHouse(store, config.keep, logger);
+    logger.info({ ms: Math.round(performance.now()) }, 'ready');
+    host.announce();
+  } catch (error) {
+    await host.close();
+    exitOn(error, logger);
+  }
+}

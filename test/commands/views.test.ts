@@ -1,0 +1,57 @@
+// What stands in the buttons of /steps, and which steps branch buttons go on from.
+
+import { expect, test } from 'vitest';
+import { FIRST_VIEW, readView, type View, viewId } from '../../src/commands/evolution.js';
+import { branchStep, checkCount, wishesFor } from '../../src/commands/wishes.js';
+import { parseCustomId } from '../../src/discord/custom-id.js';
+import type { Generation } from '../../src/store/types.js';
+
+test('a view in a custom id is read back as it was', () => {
+  for (const kind of ['sheet', 'animation', 'changes', 'step'] as const) {
+    for (const order of ['reading', 'condensing'] as const) {
+      for (const show of ['prediction', 'latents'] as const) {
+        const view: View = { kind, frames: 25, order, show, step: 17 };
+        const pressed = parseCustomId(viewId('abc', view, 'here'));
+        expect(readView(pressed?.args ?? [])).toEqual(view);
+      }
+    }
+  }
+});
+
+test('what cannot be understood becomes the first view, what is out of range the nearest', () => {
+  expect(readView([])).toEqual(FIRST_VIEW);
+  expect(readView(['?', 'many', '!', '', '-5'])).toEqual({ ...FIRST_VIEW, step: 0 });
+  expect(readView(['s', '1000', 'r', 'p', '3']).frames).toBe(64);
+  expect(readView(['s', '1', 'r', 'p', '3']).frames).toBe(4);
+});
+
+function steps(stepIndex: number, stepTotal: number): Generation {
+  return { stepIndex, stepTotal } as Generation;
+}
+
+test('subtle goes on late, strong early, and never from a step that was not done or was the last', () => {
+  expect(branchStep(steps(50, 50), 'subtle')).toBe(30);
+  expect(branchStep(steps(50, 50), 'strong')).toBe(10);
+  expect(branchStep(steps(2, 2), 'strong')).toBe(1);
+  expect(branchStep(steps(2, 2), 'subtle')).toBe(1);
+  expect(branchStep(steps(12, 50), 'subtle')).toBe(12);
+  expect(branchStep(steps(5, 5), 'subtle')).toBe(3);
+});
+
+test('seeds of several pictures follow each other and begin again after the last', () => {
+  const parameters = {
+    prompt: '',
+    negativePrompt: '',
+    seed: 2 ** 32 - 2,
+    steps: 1,
+    guidanceScale: 1,
+    width: 8,
+    height: 8,
+  };
+  expect(wishesFor(parameters, 4).map((wish) => wish.parameters.seed)).toEqual([
+    4_294_967_294, 4_294_967_295, 0, 1,
+  ]);
+  expect(() => checkCount(5)).toThrow('1 to 4');
+  expect(() => checkCount(0)).toThrow('1 to 4');
+  expect(() => checkCount(1.5)).toThrow('1 to 4');
+});
