@@ -24,14 +24,23 @@ export interface Place {
   readonly expectedMs: number | undefined;
 }
 
+/** Rejects the jobs that still wait when the queue is drained; they never ran. */
+export class QueueClosed extends Error {
+  constructor() {
+    super('the queue starts no more jobs');
+    this.name = 'QueueClosed';
+  }
+}
+
 /** The queue: fair between users, limited per user and in all. */
 export interface Queue {
   /**
-   * Adds a job. Throws UserError 'queue-full' or 'queue-user-limit' when a limit is reached;
+   * Adds a job. Rejects with UserError 'queue-full' or 'queue-user-limit' when a limit is reached;
    * `force` passes the limits (jobs that were promised before a restart).
-   * `task` runs in its turn; its signal aborts when the job is cancelled or the queue closes.
-   * The returned promise settles with the task; it rejects with the signal's reason when the job is
-   * cancelled while it waits. The slot is free again in every case.
+   * `task` runs in its turn; its signal aborts when the job is cancelled. The returned promise
+   * settles with the task; it rejects with the signal's reason when the job is cancelled while it
+   * waits, and with QueueClosed when the queue is drained before its turn. The slot is free again
+   * in every case, when the task has settled.
    */
   add<T>(entry: QueueEntry, task: (signal: AbortSignal) => Promise<T>, force?: boolean): Promise<T>;
   /** throws the UserError that `add` would throw for `count` more jobs of this user */
@@ -45,6 +54,9 @@ export interface Queue {
   measured(work: number, milliseconds: number): void;
   /** calls back whenever any place may have changed; returns the function that ends it */
   onChange(listener: () => void): () => void;
-  /** starts no more jobs; resolves when the running ones have settled */
+  /**
+   * Starts no more jobs: those that wait, and all that are added from now on, reject with
+   * QueueClosed. Resolves when the running ones have settled.
+   */
   drain(): Promise<void>;
 }
