@@ -165,13 +165,23 @@ test('whatever happens: turns are fair, no job is lost or runs twice, no slot le
           expect(running.length).toBeLessThanOrEqual(slots);
         };
 
+        // A task that throws would only reject its own promise: what it saw is told at the end.
+        const faults: unknown[] = [];
+        const seeStart = (id: string) => {
+          try {
+            onStart(id);
+          } catch (error) {
+            faults.push(error);
+          }
+        };
+
         let count = 0;
         for (const step of actions) {
           if (step.kind === 'add') {
             const id = `${step.user}-${count++}`;
             waiting.push(id);
             watch();
-            const task = addHeld(queue, { id, userId: String(step.user), work: 1 }, onStart);
+            const task = addHeld(queue, { id, userId: String(step.user), work: 1 }, seeStart);
             task.ended.then(() => settled.add(id));
             tasks.set(id, task);
           } else if (step.kind === 'finish' && running.length > 0) {
@@ -191,6 +201,7 @@ test('whatever happens: turns are fair, no job is lost or runs twice, no slot le
           tasks.get(running.shift() ?? '')?.finish();
           await settle();
         }
+        if (faults.length > 0) throw faults[0];
         expect(waiting).toEqual([]);
         expect(settled.size).toBe(tasks.size);
         expect(queue.list()).toEqual([]);
