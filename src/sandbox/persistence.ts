@@ -1,0 +1,73 @@
+// Keeps the world on the disk: one JSON file, replaced as a whole shortly after each change.
+
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startAfter } from './snowflake.js';
+import type { Snapshot, World } from './world.js';
+
+/** ms that changes are gathered before they are written. */
+const GATHER = 200;
+
+export class Keeper {
+  readonly #world: World;
+  readonly #directory: string;
+  readonly #off: () => void;
+  #timer: NodeJS.Timeout | null = null;
+  #writing: Promise<void> = Promise.resolve();
+  #failed = false;
+
+  constructor(world: World, directory: string) {
+    this.#world = world;
+    this.#directory = directory;
+    this.#off = world.events.on(() => this.#soon());
+  }
+
+  /** Fills a world with what an earlier run left in the directory. A damaged file counts as none. */
+  static async restore(world: World, directory: string): Promise<void> {
+    await mkdir(directory, { recursive: true });
+    const text = await readFile(join(directory, 'state.json'), 'utf8').catch(() => undefined);
+    if (text === undefined) return;
+    let snapshot: Snapshot;
+    try {
+      snapshot = JSON.parse(text) as Snapshot;
+    } catch {
+      await rename(join(directory, 'state.json'), join(directory, 'state.damaged.json'));
+      return;
+    }
+    if (snapshot.version !== 1) return;
+    await world.restore(snapshot);
+    const all = [...snapshot.messages, ...snapshot.interactions, ...snapshot.uploads];
+    for (const { id } of all) startAfter(id);
+  }
+
+  async close(): Promise<void> {
+    this.#off();
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#write();
+    await this.#writing;
+    await this.#world.files.flush();
+  }
+
+  #soon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      this.#write();
+    }, GATHER);
+  }
+
+  #write(): void {
+    this.#writing = this.#writing.then(async () => {
+      const file = join(this.#directory, 'state.json');
+      try {
+        await writeFile(`${file}.tmp`, JSON.stringify(this.#world.snapshot()));
+        await rename(`${file}.tmp`, file);
+        this.#failed = false;
+      } catch (error) {
+        // Said once: the sandbox goes on without its memory.
+        if (!this.#failed)
+          process.emitWarning(`The sandbox cannot write ${file}: ${String(error)}`);
+        this.#failed = true;
+      }
+    });
+  }
+}

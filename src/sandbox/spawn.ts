@@ -1,0 +1,74 @@
+// Runs the sandbox in a child process of the bot, so that its work never holds up the bot's loop.
+
+import { fork } from 'node:child_process';
+import { compiledEntry } from '../entry.js';
+
+export interface SpawnOptions {
+  /** 0 or absent: a free one */
+  readonly port?: number;
+  /** true: fail when the port is taken */
+  readonly fixedPort?: boolean;
+  /** where its history is kept */
+  readonly directory?: string;
+}
+
+export interface SpawnedSandbox {
+  readonly url: string;
+  readonly apiBase: string;
+  readonly token: string;
+  /** ends the process after it has written its history; safe to call twice */
+  close(): Promise<void>;
+}
+
+/** From the child to its parent. */
+export type ChildMessage =
+  | {
+      readonly type: 'ready';
+      readonly url: string;
+      readonly apiBase: string;
+      readonly token: string;
+    }
+  | { readonly type: 'failed'; readonly message: string };
+
+/** ms that the child has to write its history when it is closed. */
+const PATIENCE = 5000;
+
+/** @throws Error when it does not start, such as for a fixed port that is taken */
+export async function spawnSandbox(options: SpawnOptions = {}): Promise<SpawnedSandbox> {
+  const child = fork(compiledEntry(import.meta.url, './child.js'), [JSON.stringify(options)], {
+    execArgv: [],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  const ended = new Promise<void>((done) => child.once('exit', () => done()));
+  const started = await new Promise<ChildMessage>((done, failed) => {
+    child.once('message', (message) => done(message as ChildMessage));
+    child.once('error', failed);
+    child.once('exit', (code, signal) =>
+      failed(new Error(`The sandbox ended with ${signal ?? code}.`)),
+    );
+  });
+  if (started.type === 'failed') {
+    await ended;
+    throw new Error(started.message);
+  }
+  // Neither the process nor the channel to it keeps the bot alive.
+  child.unref();
+  child.channel?.unref();
+  const { url, apiBase, token } = started;
+  let closing: Promise<void> | undefined;
+  return {
+    url,
+    apiBase,
+    token,
+    close() {
+      closing ??= (async () => {
+        child.ref();
+        if (child.connected) child.disconnect();
+        const limit = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
+        await ended;
+        clearTimeout(limit);
+      })();
+      return closing;
+    },
+  };
+}
