@@ -155,12 +155,11 @@ export class Generations {
     return this.#queue.cancel(id, new Withdrawn('withdrawn'));
   }
 
-  /** Ids of the person's waiting and running pictures, in the order of the queue. */
+  /** Ids of the person's waiting and running pictures, oldest first. */
   unfinishedOf(userId: string): string[] {
-    return this.#queue
-      .list()
-      .filter((entry) => entry.userId === userId)
-      .map((entry) => entry.id);
+    return [...this.#jobs.values()]
+      .filter((job) => job.generation.userId === userId && this.#queue.place(job.id) !== undefined)
+      .map((job) => job.id);
   }
 
   /**

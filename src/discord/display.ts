@@ -15,6 +15,7 @@ const BREAK = '\u200b';
 /** One line of plain text: for choices and labels, where Discord reads no Markdown. */
 export function plain(text: string, length: number): string {
   const flat = text
+    .slice(0, length * 10) // what is shown cannot lie behind this, and the rest is long
     .replace(/\p{Surrogate}/gu, '') // halves of characters
     .replace(INVISIBLE, '')
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
