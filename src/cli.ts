@@ -10,14 +10,10 @@ async function run(args: readonly string[]): Promise<number> {
   const [command, ...rest] = args;
   switch (command) {
     case 'imagine':
-      return (
-        (await import('./cli/imagine.js' as string)) as {
-          imagine(args: readonly string[]): Promise<number>;
-        }
-      ).imagine(rest);
+      return (await import('./cli/imagine.js')).imagine(rest);
     case 'start':
       expectNothing(command, rest);
-      await ((await import('./main.js' as string)) as { start(): Promise<void> }).start();
+      await (await import('./main.js')).start();
       return 0;
     case 'sandbox':
       expectNothing(command, rest);

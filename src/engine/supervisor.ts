@@ -331,7 +331,9 @@ class Supervisor implements LocalEngine {
       case 'progress': {
         const { report } = message;
         run.unet.set(report.index, report.milliseconds);
-        run.checkpoint = { bytes: report.checkpoint, index: report.index };
+        // A copy: the owner may hand the report's own bytes to another thread, and the original is
+        // a view that would keep the whole message alive.
+        run.checkpoint = { bytes: report.checkpoint.slice(), index: report.index };
         this.#tell(() => run.handlers.onStep?.(report));
         return;
       }

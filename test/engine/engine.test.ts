@@ -306,6 +306,7 @@ describe('an engine process that dies', () => {
     const engine = engineWith({
       backOffMs: 1,
       loadMs: 1,
+      stallMs: 80,
       logger: { debug: log, info: log, warn: log, error: log },
     });
     await expect(engine.ready).rejects.toBeInstanceOf(EngineDied);

@@ -1,0 +1,264 @@
+// The engine's inside: owns the model, carries runs through their steps, answers between them.
+
+import { setImmediate as turn } from 'node:timers/promises';
+import {
+  drawEvolution,
+  encodeWithin,
+  fromKept,
+  infotextOf,
+  loadModel,
+  type Model,
+  readInfotext,
+  toKept,
+} from '../pipeline/index.js';
+import type { RgbImage, Start, Step } from '../pipeline/types.js';
+import {
+  type AttemptResult,
+  type EngineReplies,
+  type EngineRequest,
+  type FromEngine,
+  type ToEngine,
+  toWire,
+} from './protocol.js';
+import type { EngineJob, RunStart } from './types.js';
+
+/** Says something to the bot; resolves when it has left, so that no model call holds it back. */
+export type Send = (message: FromEngine) => Promise<void>;
+
+/** One try of one run, as far as messages can touch it. */
+interface Attempt {
+  readonly number: number;
+  readonly abort: AbortController;
+  stopping: boolean;
+  /** the bot wants a picture of a step after this one */
+  previewAfter: number | undefined;
+}
+
+export class Host {
+  readonly #send: Send;
+  #model: Promise<Model> | undefined;
+  /** tries that were announced and have not ended */
+  readonly #attempts = new Map<number, Attempt>();
+  /** ends when the work on the accelerator that was asked for so far has ended */
+  #lane: Promise<unknown> = Promise.resolve();
+  /** ends when the runs that were asked for so far have ended */
+  #runs: Promise<unknown> = Promise.resolve();
+
+  constructor(send: Send) {
+    this.#send = send;
+  }
+
+  receive(message: ToEngine): void {
+    switch (message.kind) {
+      case 'load':
+        void this.#load(message);
+        return;
+      case 'generate': {
+        const attempt: Attempt = {
+          number: message.attempt,
+          abort: new AbortController(),
+          stopping: false,
+          previewAfter: undefined,
+        };
+        this.#attempts.set(attempt.number, attempt);
+        this.#runs = this.#runs.then(() => this.#generate(attempt, message.job));
+        return;
+      }
+      case 'preview': {
+        const attempt = this.#attempts.get(message.attempt);
+        if (attempt !== undefined) attempt.previewAfter = message.after;
+        return;
+      }
+      case 'stop': {
+        const attempt = this.#attempts.get(message.attempt);
+        if (attempt !== undefined) attempt.stopping = true;
+        return;
+      }
+      case 'cancel':
+        this.#attempts.get(message.attempt)?.abort.abort();
+        return;
+      case 'request':
+        void this.#answer(message.id, message.request);
+        return;
+      case 'ping':
+        void this.#send({ kind: 'pong' });
+        return;
+    }
+  }
+
+  /** Ends what runs after its current model call, then frees the model. */
+  async close(): Promise<void> {
+    for (const { abort } of this.#attempts.values()) abort.abort();
+    await this.#runs;
+    await this.#lane;
+    const model = await this.#model?.catch(() => undefined);
+    await model?.dispose();
+  }
+
+  /** The accelerator is one: `work` waits for all that was asked for before it. */
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#lane.then(work);
+    this.#lane = result.catch(() => {});
+    return result;
+  }
+
+  async #load(message: Extract<ToEngine, { readonly kind: 'load' }>): Promise<void> {
+    const { directory, providers, threads } = message;
+    const from = performance.now();
+    try {
+      this.#model = loadModel(directory, {
+        ...(providers.length > 0 && { providers }),
+        ...(threads !== undefined && { threads }),
+      });
+      const { info } = await this.#model;
+      await this.#send({ kind: 'loaded', info, milliseconds: performance.now() - from });
+    } catch (error) {
+      await this.#send({ kind: 'unloadable', error: toWire(error) });
+    }
+  }
+
+  async #loaded(): Promise<Model> {
+    if (this.#model === undefined) throw new Error('Expected a model to be loaded first');
+    return this.#model;
+  }
+
+  // --- runs ---------------------------------------------------------------------------------
+
+  async #generate(attempt: Attempt, job: EngineJob): Promise<void> {
+    const { number, abort } = attempt;
+    let end: FromEngine = { kind: 'dropped', attempt: number };
+    try {
+      const result = await this.#paint(attempt, job);
+      if (result !== undefined) end = { kind: 'done', attempt: number, result };
+    } catch (error) {
+      // A pipeline that throws because its signal was aborted did what it was asked to.
+      if (!abort.signal.aborted) end = { kind: 'failed', attempt: number, error: toWire(error) };
+    } finally {
+      this.#attempts.delete(number);
+    }
+    await this.#send(end);
+  }
+
+  /** @returns undefined when the attempt was cancelled on the way */
+  async #paint(attempt: Attempt, job: EngineJob): Promise<AttemptResult | undefined> {
+    const { number, abort } = attempt;
+    const { parameters } = job;
+    const model = await this.#loaded();
+    await this.#send({ kind: 'started', attempt: number });
+    await listen();
+    const steps = model.generate(parameters, { ...startOf(job.start), signal: abort.signal });
+    let last: Step | undefined;
+    let stopped = false;
+    while (!abort.signal.aborted && !stopped) {
+      const from = performance.now();
+      const next = await this.#exclusive(() => steps.next());
+      if (next.done === true) break;
+      last = next.value;
+      await this.#send({
+        kind: 'progress',
+        attempt: number,
+        report: {
+          index: last.index,
+          total: last.total,
+          timestep: last.timestep,
+          milliseconds: performance.now() - from,
+          kept: toKept(last),
+          checkpoint: last.checkpoint(),
+        },
+      });
+      await listen();
+      stopped = attempt.stopping && last.index < last.total;
+      if (!stopped) await this.#preview(attempt, model, last);
+    }
+    await steps.return(undefined);
+    if (abort.signal.aborted) return undefined;
+    if (last === undefined) throw new Error('Expected at least one step');
+
+    const decodeFrom = performance.now();
+    const rgb = await this.#exclusive(() =>
+      model.decode(stopped ? last.predictedOriginal : last.latents),
+    );
+    const fileFrom = performance.now();
+    const infotext = infotextOf(parameters, model.info);
+    const image = await encodeWithin(rgb, job.maxBytes, infotext);
+    return {
+      image,
+      index: last.index,
+      total: last.total,
+      stopped,
+      infotext,
+      timings: {
+        encode: 0,
+        decode: fileFrom - decodeFrom,
+        file: performance.now() - fileFrom,
+      },
+    };
+  }
+
+  /** Only when it was asked for; never after the last step: the picture itself is next then. */
+  async #preview(attempt: Attempt, model: Model, step: Step): Promise<void> {
+    const { index, total } = step;
+    if (attempt.previewAfter === undefined || index <= attempt.previewAfter) return;
+    if (index === total) return;
+    attempt.previewAfter = undefined;
+    const rgb = await this.#exclusive(() => model.preview(step.predictedOriginal));
+    const image = await encodeWithin(rgb, 1 << 20);
+    await this.#send({
+      kind: 'preview',
+      attempt: attempt.number,
+      preview: { ...image, index, total },
+    });
+  }
+
+  // --- requests -----------------------------------------------------------------------------
+
+  async #answer(id: number, request: EngineRequest): Promise<void> {
+    try {
+      const value = await this.#exclusive(() => this.#do(request));
+      await this.#send({ kind: 'reply', id, value });
+    } catch (error) {
+      await this.#send({ kind: 'refused', id, error: toWire(error) });
+    }
+  }
+
+  async #do(request: EngineRequest): Promise<EngineReplies[EngineRequest['kind']]> {
+    const model = await this.#loaded();
+    switch (request.kind) {
+      case 'evolution':
+        return drawEvolution(model, request.steps, request.options, request.maxBytes);
+      case 'picture': {
+        const tensor = fromKept(request.step)[
+          request.show === 'prediction' ? 'predictedOriginal' : 'latents'
+        ];
+        const rgb: RgbImage = await model.preview(tensor);
+        return encodeWithin(rgb, request.maxBytes);
+      }
+      case 'infotext':
+        return readInfotext(request.png);
+    }
+  }
+}
+
+/** Lets the event loop read what came in: one turn may end before its poll phase, two cannot. */
+async function listen(): Promise<void> {
+  await turn();
+  await turn();
+}
+
+function startOf(start: RunStart): { readonly start?: Start } {
+  switch (start.kind) {
+    case 'noise':
+      return {};
+    case 'resume':
+      return { start };
+    case 'branch':
+      return {
+        start: {
+          kind: 'branch',
+          fromStep: start.step.index,
+          predictedOriginal: fromKept(start.step).predictedOriginal,
+          seed: start.seed,
+        },
+      };
+  }
+}

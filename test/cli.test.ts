@@ -1,0 +1,162 @@
+// The `ylem` command as a process: what it writes, and the status it ends with.
+
+import { spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const YLEM = fileURLToPath(new URL('../bin/ylem.js', import.meta.url));
+const MODEL = fileURLToPath(new URL('fixtures/models/tiny-sd', import.meta.url));
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ylem-cli-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** Runs the command in an empty folder, without the settings of whoever runs the tests. */
+async function ylem(...args: string[]) {
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(YLEM|DISCORD)_/.test(name)),
+  );
+  const child = spawn(process.execPath, [YLEM, ...args], {
+    cwd: folder,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+  const [stdout, stderr, status] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    ended,
+  ]);
+  return { stdout, stderr, status };
+}
+
+const SMALL = ['--model', MODEL, '--width', '64', '--height', '64', '--steps', '4'];
+
+describe('ylem imagine', () => {
+  it('paints the same file twice from one seed, with its parameters inside', async () => {
+    const args = ['a red fox', ...SMALL, '--seed', '42', '--scheduler', 'ddim'];
+    const first = await ylem('imagine', ...args, '--out', 'a.png');
+    expect(first).toMatchObject({ status: 0, stderr: '' });
+    expect(first.stdout).toContain('seed 42');
+    expect((await ylem('imagine', ...args, '--out', 'b.png')).status).toBe(0);
+
+    const bytes = await readFile(join(folder, 'a.png'));
+    expect(await readFile(join(folder, 'b.png'))).toEqual(bytes);
+    expect(await sharp(bytes).metadata()).toMatchObject({ format: 'png', width: 64, height: 64 });
+    expect(bytes.includes('Seed: 42')).toBe(true);
+    expect(bytes.includes('a red fox')).toBe(true);
+  });
+
+  it('--json prints one line with seed, parameters, timings and files', async () => {
+    const { stdout, stderr, status } = await ylem(
+      ...['imagine', '', ...SMALL, '--out', 'c.png', '--evolution', 'c-steps.webp', '--json'],
+      ...['--scheduler', 'EulerDiscreteScheduler', '--guidance', '3'],
+    );
+    expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
+    expect(stdout.trimEnd()).not.toContain('\n');
+    const line = JSON.parse(stdout);
+    expect(line.seed).toBeGreaterThanOrEqual(0);
+    expect(line.parameters).toMatchObject({
+      prompt: '',
+      seed: line.seed,
+      steps: 4,
+      guidanceScale: 3,
+      width: 64,
+      height: 64,
+      scheduler: 'Euler',
+    });
+    expect(line.files).toEqual(['c.png', 'c-steps.webp']);
+    const { load, encode, unet, decode, total } = line.timings;
+    expect(unet.length).toBeGreaterThanOrEqual(4);
+    const parts = load + encode + decode + unet.reduce((a: number, b: number) => a + b, 0);
+    expect(parts).toBeLessThanOrEqual(total);
+    for (const ms of [load, encode, decode, ...unet]) expect(ms).toBeGreaterThan(0);
+  });
+
+  it('draws another picture from a random seed each time', async () => {
+    const seeds = new Set<string>();
+    for (const name of ['d.png', 'e.png']) {
+      seeds.add((await ylem('imagine', 'x', ...SMALL, '--out', name)).stdout.split('\n')[0]!);
+    }
+    expect(seeds.size).toBe(2);
+    const [d, e] = await Promise.all(
+      ['d.png', 'e.png'].map((name) => readFile(join(folder, name))),
+    );
+    expect(d).not.toEqual(e);
+  });
+
+  it.each([
+    ['sheet.png', 'png', 1],
+    ['film.webp', 'webp', 4],
+    ['film.gif', 'gif', 4],
+  ] as const)('--evolution %s is of the kind its ending names', async (name, format, pages) => {
+    const { status, stderr } = await ylem(
+      ...['imagine', 'x', ...SMALL, '--seed', '1', '--out', 'f.png', '--evolution', name],
+    );
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const metadata = await sharp(join(folder, name), { pages: -1 }).metadata();
+    expect(metadata.format).toBe(format);
+    expect(metadata.pages ?? 1).toBeGreaterThanOrEqual(pages);
+  });
+
+  it('leaves no unfinished files behind', async () => {
+    expect((await readdir(folder)).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+
+  it.each([
+    ['an unknown option', ['x', '--out', 'z.png', '--colour', 'red'], /--colour/],
+    ['no --out', ['x'], /--out/],
+    ['an unknown scheduler', ['x', '--out', 'z.png', '--scheduler', 'Magic'], /DDIM/],
+    ['a size that does not fit', ['x', ...SMALL, '--out', 'z.png', '--width', '63'], /multiple/],
+    ['a seed out of range', ['x', '--out', 'z.png', '--seed', '-1'], /4294967295/],
+    ['no such model', ['x', '--out', 'z.png', '--model', 'nowhere'], /nowhere/],
+    ['no such folder', ['x', '--out', 'no/where/z.png'], /no folder/],
+    ['an option to come', ['x', '--out', 'z.png', '--init', 'a.png'], /--init/],
+  ])('%s ends with status 2 and one line', async (_, args, reason) => {
+    const { status, stdout, stderr } = await ylem('imagine', ...args);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toMatch(/^ylem: [^\n]+\n$/);
+    expect(stderr).toMatch(reason);
+    expect(await readdir(folder)).not.toContain('z.png');
+  });
+
+  it('a directory that is no model ends with status 1 and one line', async () => {
+    const { status, stderr } = await ylem('imagine', 'x', '--out', 'z.png', '--model', folder);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^ylem: [^\n]*model_index\.json[^\n]*\n$/);
+  });
+});
+
+describe('ylem', () => {
+  it('--help names the commands, imagine --help its options', async () => {
+    const help = await ylem('--help');
+    expect(help.status).toBe(0);
+    for (const command of ['start', 'sandbox', 'imagine']) expect(help.stdout).toContain(command);
+    const more = await ylem('imagine', '--help');
+    expect(more.status).toBe(0);
+    for (const option of ['--seed', '--evolution', '--json']) expect(more.stdout).toContain(option);
+  });
+
+  it('--version prints that of package.json', async () => {
+    const { version } = JSON.parse(
+      await readFile(new URL('../package.json', import.meta.url), 'utf8'),
+    );
+    expect(await ylem('--version')).toEqual({ status: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  it.each([[['paint']], [[]], [['start', 'now']], [['sandbox', '--fast']]])(
+    '%j ends with status 2 and one line',
+    async (args) => {
+      const { status, stderr } = await ylem(...args);
+      expect(status).toBe(2);
+      expect(stderr).toMatch(/^ylem: [^\n]+\n$/);
+    },
+  );
+});
