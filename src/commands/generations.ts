@@ -115,9 +115,10 @@ export class Generations {
         createdAt: now + index,
       };
     });
-    const jobs = generations.map((generation) =>
-      this.#jobFor(generation, info.defaultScheduler, false),
-    );
+    const jobs: Job[] = [];
+    for (const generation of generations) {
+      jobs.push(this.#jobFor(generation, info.defaultScheduler, false, jobs[0]));
+    }
     const answered = exchange.defer(ephemeral);
     const promised = Promise.all([answered, ...generations.map((g) => this.#store.create(g))]).then(
       () => {},
@@ -139,6 +140,10 @@ export class Generations {
         await this.#store.remove(job.id).catch(() => {});
       }
       throw error;
+    }
+    // The other messages can be made only when the first shows something.
+    if (jobs.length > 1 && this.#queue.place(jobs[0]?.id ?? '')?.state === 'running') {
+      jobs[0]?.announce();
     }
     this.#showPlaces();
   }
@@ -170,8 +175,12 @@ export class Generations {
   async recover(): Promise<number> {
     const info = await this.#engines.allReady();
     const unfinished = (await this.#store.unfinished()).filter((g) => !this.#jobs.has(g.id));
+    const firsts = new Map<string, Job>();
     for (const generation of unfinished) {
-      const job = this.#jobFor(generation, info.defaultScheduler, true);
+      const { interactionId, messageId } = generation.reply;
+      const first = messageId === null ? firsts.get(interactionId) : undefined;
+      const job = this.#jobFor(generation, info.defaultScheduler, true, first);
+      if (messageId !== null && !firsts.has(interactionId)) firsts.set(interactionId, job);
       if (generation.state === 'queued' || generation.state === 'running') {
         if (generation.model === modelName(info)) this.#enqueue(job, Promise.resolve(), true);
         else {
@@ -206,12 +215,18 @@ export class Generations {
     for (const job of this.#jobs.values()) job.live.close();
   }
 
-  #jobFor(generation: NewGeneration | Generation, scheduler: string, unsure: boolean): Job {
+  #jobFor(
+    generation: NewGeneration | Generation,
+    scheduler: string,
+    unsure: boolean,
+    first: Job | undefined,
+  ): Job {
     const { id } = generation;
     const job = new Job(generation, {
       rest: this.#rest,
       scheduler,
       unsure,
+      ...(first === undefined ? {} : { first }),
       hooks: {
         beforeNewMessage: () => this.#store.deliveryStarted(id, Date.now()),
         onMessage: (messageId) => {

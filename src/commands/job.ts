@@ -43,6 +43,8 @@ export class Job {
       readonly hooks: JobHooks;
       readonly scheduler: string;
       readonly unsure: boolean;
+      /** of the same interaction: the one that has its first reply */
+      readonly first?: Job;
     },
   ) {
     this.generation = generation;
@@ -54,6 +56,7 @@ export class Job {
       marker: generation.id,
       hooks: options.hooks,
       unsure: options.unsure,
+      ...(options.first === undefined ? {} : { after: options.first.transport.opened }),
       privateNotice: textOnly(this.texts.privateNotice),
     });
     this.live = new LiveReply(
@@ -83,18 +86,15 @@ export class Job {
       const preview = await run.nextPreview();
       return preview && this.#forming(preview);
     });
-    this.#startTimer = setTimeout(() => {
-      if (this.#latest === undefined) {
-        this.live.show(
-          formingPanel(
-            this.facts,
-            { index: 0, total: 0, leftMs: undefined, file: undefined },
-            this.texts,
-          ),
-        );
-      }
-    }, SAY_STARTED_AFTER);
+    this.#startTimer = setTimeout(() => this.announce(), SAY_STARTED_AFTER);
     this.#startTimer.unref();
+  }
+
+  /** Says that it has begun, while there is no step to show. */
+  announce(): void {
+    if (this.#latest !== undefined) return;
+    const nothing = { index: 0, total: 0, leftMs: undefined, file: undefined };
+    this.live.show(formingPanel(this.facts, nothing, this.texts));
   }
 
   stepped(report: StepReport): void {

@@ -18,6 +18,11 @@ export interface TransportOptions {
   /** stands in the message's buttons and file names: how it is found again; at most 25 characters */
   readonly marker: string;
   readonly hooks: TransportHooks;
+  /**
+   * Resolves when the interaction's first reply shows something. Discord turns a follow-up made
+   * before that into an edit of the first reply.
+   */
+  readonly after?: Promise<void>;
   /** true when the making of a message was begun earlier and its end is not known */
   readonly unsure: boolean;
   /** what is said in the channel when a private reply can no longer be reached; no picture, no name */
@@ -32,6 +37,12 @@ export class ReplyTransport {
   #address: ReplyAddress;
   #unsure: boolean;
   #tokenDead = false;
+  readonly #after: Promise<void> | undefined;
+  #open: () => void = () => {};
+  /** Resolves when the message has shown its first state, or never will. */
+  readonly opened: Promise<void> = new Promise((resolve) => {
+    this.#open = resolve;
+  });
 
   constructor(options: TransportOptions) {
     this.#rest = options.rest;
@@ -40,6 +51,7 @@ export class ReplyTransport {
     this.#hooks = options.hooks;
     this.#unsure = options.unsure;
     this.#privateNotice = options.privateNotice;
+    this.#after = options.after;
   }
 
   get messageId(): string | null {
@@ -59,6 +71,17 @@ export class ReplyTransport {
    * @throws what discord.js throws; `failureOf` says what it means
    */
   async send(body: MessageBody, final: boolean): Promise<Sent> {
+    try {
+      const sent = await this.#send(body, final);
+      this.#open();
+      return sent;
+    } catch (error) {
+      if (failureOf(error).kind !== 'later') this.#open();
+      throw error;
+    }
+  }
+
+  async #send(body: MessageBody, final: boolean): Promise<Sent> {
     if (!this.#tokenDead && Date.now() < this.#address.tokenExpiresAt) {
       try {
         return await this.#byToken(body);
@@ -72,6 +95,7 @@ export class ReplyTransport {
 
   async #byToken(body: MessageBody): Promise<Sent> {
     if (this.#address.messageId === null) {
+      await this.#after;
       await this.#look();
     }
     if (this.#address.messageId !== null) {
