@@ -10,7 +10,9 @@ export interface SchedulerStep {
 }
 
 /** Multistep history as plain data, so that an interrupted run goes on with the same bits. */
-export type SchedulerState = Readonly<Record<string, number | null | readonly (Float32Array | null)[]>>;
+export type SchedulerState = Readonly<
+  Record<string, number | null | readonly (Float32Array | null)[]>
+>;
 
 /** A scheduler made for one run: the number of steps is fixed at creation. */
 export interface Scheduler {
@@ -28,7 +30,12 @@ export interface Scheduler {
    * @param sample x before the step, unscaled
    * @param noise where ancestral schedulers draw, in diffusers' order; shape is the sample's
    */
-  step(modelOutput: Float32Array, i: number, sample: Float32Array, noise: TorchGenerator): SchedulerStep;
+  step(
+    modelOutput: Float32Array,
+    i: number,
+    sample: Float32Array,
+    noise: TorchGenerator,
+  ): SchedulerStep;
   /** x0 noised to the level that call i expects: how a branch or an init image starts at call i */
   addNoise(original: Float32Array, noise: Float32Array, i: number): Float32Array;
   /** sigma after call i in the k-diffusion sense, where the scheduler has one */

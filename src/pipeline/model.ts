@@ -1,0 +1,192 @@
+// A model directory brought to life: what it is, and from parameters to steps to a picture.
+
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { UserError } from '../errors.js';
+import { denoise } from './denoise.js';
+import { StableDiffusion } from './families/sd.js';
+import { loadPreviewer, type Previewer } from './preview.js';
+import { createScheduler, schedulerDisplayName } from './schedulers/index.js';
+import { readJson } from './session.js';
+import type {
+  FloatTensor,
+  GenerationParameters,
+  ModelInfo,
+  RgbImage,
+  Start,
+  Step,
+} from './types.js';
+
+export interface LoadOptions {
+  /** in the order of preference */
+  readonly providers: readonly string[];
+  /** threads of the CPU provider; absent: all cores but no more than 8 */
+  readonly threads?: number;
+}
+
+export interface GenerateOptions {
+  readonly start?: Start;
+  readonly signal?: AbortSignal;
+}
+
+/** ms that the parts of the last generation took */
+export interface ModelTimings {
+  load: number;
+  encode: number;
+  unet: number[];
+  decode: number;
+}
+
+export class Model {
+  readonly info: ModelInfo;
+  readonly timings: ModelTimings = { load: 0, encode: 0, unet: [], decode: 0 };
+  readonly #family: StableDiffusion;
+  readonly #previewer: Previewer;
+  readonly #schedulerConfig: unknown;
+
+  constructor(
+    info: ModelInfo,
+    family: StableDiffusion,
+    previewer: Previewer,
+    schedulerConfig: unknown,
+  ) {
+    this.info = info;
+    this.#family = family;
+    this.#previewer = previewer;
+    this.#schedulerConfig = schedulerConfig;
+    family.onUnet = (ms) => this.timings.unet.push(ms);
+  }
+
+  /** The steps of one picture. Timings start anew. Throws the signal's reason between steps. */
+  async *generate(
+    parameters: GenerationParameters,
+    options: GenerateOptions = {},
+  ): AsyncGenerator<Step, void> {
+    const { prompt, negativePrompt, guidanceScale, seed, steps } = parameters;
+    const { latentChannels, vaeScale } = this.#family.parts;
+    const dims = [1, latentChannels, parameters.height / vaeScale, parameters.width / vaeScale];
+    this.timings.unet = [];
+    const begun = performance.now();
+    const predict = await this.#family.predictor(prompt, negativePrompt, guidanceScale, dims);
+    this.timings.encode = performance.now() - begun;
+    const { scheduler } = createScheduler(this.#schedulerConfig, steps, parameters.scheduler);
+    yield* denoise({ scheduler, predict, seed, dims, ...options });
+  }
+
+  /** the picture of latents [1, C, h, w], by the full VAE */
+  async decode(latents: FloatTensor): Promise<RgbImage> {
+    const begun = performance.now();
+    const image = await this.#family.decode(latents);
+    this.timings.decode = performance.now() - begun;
+    return image;
+  }
+
+  /** a cheap picture of latents [1, C, h, w]; may be smaller than the final one */
+  preview(latents: FloatTensor): Promise<RgbImage> {
+    return this.#previewer.draw(latents);
+  }
+
+  dispose(): Promise<void> {
+    return this.#family.release();
+  }
+}
+
+/**
+ * Loads a diffusers ONNX directory with the first provider that can run it.
+ * @throws UserError naming what is missing or damaged
+ */
+export async function loadModel(directory: string, options: LoadOptions): Promise<Model> {
+  const begun = performance.now();
+  const root = resolve(directory);
+  const folder = await stat(root).catch(() => undefined);
+  if (!folder?.isDirectory()) {
+    throw new UserError('model-missing', `There is no model directory ${directory}.`, {
+      directory,
+    });
+  }
+  await readJson(root, join(root, 'model_index.json'));
+  const schedulerConfig = await readJson(root, join(root, 'scheduler', 'scheduler_config.json'));
+  // Steps, keys and class are checked before the large files are read.
+  const { warnings } = createScheduler(schedulerConfig, 20);
+  const threads = options.threads ?? Math.min(8, availableParallelism());
+  const tried: { name: string; reason: string }[] = [];
+  for (const provider of options.providers) {
+    try {
+      const session = { provider, threads };
+      const family = await StableDiffusion.load(root, session);
+      const previewer = await loadPreviewer(root, family, session);
+      const defaults = object(await readJson(root, join(root, 'ylem.json'), true));
+      const info = await describe(
+        root,
+        family,
+        previewer,
+        schedulerConfig,
+        provider,
+        tried,
+        warnings,
+        defaults,
+      );
+      const model = new Model(info, family, previewer, schedulerConfig);
+      model.timings.load = performance.now() - begun;
+      return model;
+    } catch (error) {
+      if (error instanceof UserError) throw error;
+      tried.push({ name: provider, reason: reasonOf(error) });
+    }
+  }
+  throw new UserError(
+    'no-provider',
+    `The model cannot run here: ${tried.map(({ name, reason }) => `${name}: ${reason}`).join('; ') || 'no provider is named'}.`,
+  );
+}
+
+const object = (value: unknown): Record<string, unknown> =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+
+const reasonOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split('\n')[0]!.slice(0, 200);
+
+async function describe(
+  root: string,
+  family: StableDiffusion,
+  previewer: Previewer,
+  schedulerConfig: unknown,
+  provider: string,
+  providersTried: ModelInfo['providersTried'],
+  warnings: readonly string[],
+  defaults: Record<string, unknown>,
+): Promise<ModelInfo> {
+  const { parts } = family;
+  const side = parts.sampleSize * parts.vaeScale;
+  const number = (key: string, otherwise: number) =>
+    typeof defaults[key] === 'number' ? (defaults[key] as number) : otherwise;
+  return {
+    name: basename(root),
+    directory: root,
+    family: 'sd',
+    provider,
+    providersTried,
+    precision: parts.precision,
+    latentChannels: parts.latentChannels,
+    vaeScale: parts.vaeScale,
+    sizeMultiple: parts.sizeMultiple,
+    defaultWidth: number('width', side),
+    defaultHeight: number('height', side),
+    defaultSteps: number('steps', 20),
+    defaultGuidanceScale: number('guidanceScale', 7.5),
+    defaultScheduler: schedulerDisplayName(schedulerConfig),
+    hash: await hashOf(join(root, 'unet', 'model.onnx')),
+    previewKind: previewer.kind,
+    warnings,
+  };
+}
+
+/** sha256 of the graph's file, the first 10 hex digits. */
+async function hashOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const part of createReadStream(path)) hash.update(part as Buffer);
+  return hash.digest('hex').slice(0, 10);
+}

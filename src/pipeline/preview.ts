@@ -1,0 +1,156 @@
+// Cheap pictures of latents: a tiny decoder where the model brings one, else a linear map to RGB.
+
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { rgb, type StableDiffusion } from './families/sd.js';
+import { TorchGenerator } from './noise/torch.js';
+import { floats, type Graph, openGraph, readJson, type SessionOptions } from './session.js';
+import type { FloatTensor, RgbImage } from './types.js';
+
+export interface Previewer {
+  readonly kind: 'decoder' | 'linear' | 'vae';
+  /** a picture of scaled latents [1, C, h, w] */
+  draw(latents: FloatTensor): Promise<RgbImage>;
+}
+
+/** ms that a full decode may take to count as cheap */
+const CHEAP_DECODE = 40;
+const DECODERS = ['preview_decoder', 'taesd_decoder', 'vae_decoder_tiny'];
+
+/** C rows of [r, g, b] and a bias: latents to RGB in [-1, 1]. */
+interface LinearMap {
+  readonly factors: readonly (readonly number[])[];
+  readonly bias: readonly number[];
+}
+
+export async function loadPreviewer(
+  root: string,
+  model: StableDiffusion,
+  options: SessionOptions,
+): Promise<Previewer> {
+  for (const folder of DECODERS) {
+    const path = join(root, folder, 'model.onnx');
+    if (!(await exists(path))) continue;
+    return tinyDecoder(
+      await openGraph(root, path, options),
+      await readJson(root, join(root, folder, 'config.json'), true),
+    );
+  }
+  const { parts } = model;
+  const side = parts.sampleSize;
+  const probe: FloatTensor = {
+    data: new TorchGenerator(0).randn([1, parts.latentChannels, side, side]),
+    dims: [1, parts.latentChannels, side, side],
+  };
+  const given = linearMap(
+    await readJson(root, join(root, 'preview.json'), true),
+    parts.latentChannels,
+  );
+  if (given !== undefined) return linear(given);
+  await model.decode(probe); // the first decode pays for the arena
+  const begun = performance.now();
+  const image = await model.decode(probe);
+  if (performance.now() - begun < CHEAP_DECODE)
+    return { kind: 'vae', draw: (latents) => model.decode(latents) };
+  return linear(fit(probe, image));
+}
+
+function tinyDecoder(graph: Graph, config: unknown): Previewer {
+  const input = [...graph.inputs.keys()][0]!;
+  const range = (config as { output_range?: unknown } | undefined)?.output_range;
+  const signed = Array.isArray(range) ? Number(range[0]) < 0 : false;
+  return {
+    kind: 'decoder',
+    async draw(latents) {
+      const outputs = await graph.run({ [input]: graph.feed(input, latents.data, latents.dims) });
+      return rgb(
+        floats(Object.values(outputs)[0], 'image'),
+        signed ? (v) => v / 2 + 0.5 : (v) => v,
+      );
+    },
+  };
+}
+
+function linear({ factors, bias }: LinearMap): Previewer {
+  return {
+    kind: 'linear',
+    async draw({ data, dims }) {
+      const [, channels, height, width] = dims as [number, number, number, number];
+      const plane = height * width;
+      const out = new Float32Array(3 * plane);
+      for (let c = 0; c < 3; c++) {
+        for (let i = 0; i < plane; i++) {
+          let sum = bias[c] ?? 0;
+          for (let k = 0; k < channels; k++) sum += factors[k]![c]! * data[k * plane + i]!;
+          out[c * plane + i] = sum;
+        }
+      }
+      return rgb({ data: out, dims: [1, 3, height, width] }, (value) => value / 2 + 0.5);
+    },
+  };
+}
+
+function linearMap(json: unknown, channels: number): LinearMap | undefined {
+  const { latent_rgb_factors: factors, latent_rgb_bias: bias } = (json ?? {}) as Record<
+    string,
+    unknown
+  >;
+  if (!Array.isArray(factors) || factors.length !== channels) return undefined;
+  return {
+    factors: factors as number[][],
+    bias: Array.isArray(bias) ? (bias as number[]) : [0, 0, 0],
+  };
+}
+
+/** Least squares from latents to the mean colour of the pixels that each of them covers. */
+function fit(latents: FloatTensor, image: RgbImage): LinearMap {
+  const [, channels, height, width] = latents.dims as [number, number, number, number];
+  const size = channels + 1;
+  const normal = Array.from({ length: size }, () => new Float64Array(size + 3));
+  const scale = image.width / width;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const row = new Float64Array(size + 3);
+      for (let k = 0; k < channels; k++) row[k] = latents.data[(k * height + y) * width + x]!;
+      row[channels] = 1;
+      for (let c = 0; c < 3; c++) row[size + c] = meanColour(image, x * scale, y * scale, scale, c);
+      for (let i = 0; i < size; i++)
+        for (let j = 0; j < size + 3; j++) normal[i]![j]! += row[i]! * row[j]!;
+    }
+  }
+  for (let i = 0; i < size; i++) normal[i]![i]! += 1e-3;
+  solve(normal, size);
+  const at = (k: number) => [0, 1, 2].map((c) => normal[k]![size + c]!);
+  return { factors: Array.from({ length: channels }, (_, k) => at(k)), bias: at(channels) };
+}
+
+function meanColour(image: RgbImage, left: number, top: number, size: number, c: number): number {
+  let sum = 0;
+  for (let y = top; y < top + size; y++) {
+    for (let x = left; x < left + size; x++) sum += image.data[3 * (y * image.width + x) + c]!;
+  }
+  return sum / (size * size) / 127.5 - 1;
+}
+
+/** Gauss-Jordan elimination with pivoting, in place. */
+function solve(rows: Float64Array[], size: number): void {
+  for (let i = 0; i < size; i++) {
+    let pivot = i;
+    for (let r = i + 1; r < size; r++)
+      if (Math.abs(rows[r]![i]!) > Math.abs(rows[pivot]![i]!)) pivot = r;
+    [rows[i], rows[pivot]] = [rows[pivot]!, rows[i]!];
+    const head = rows[i]!;
+    const lead = head[i]!;
+    for (let j = i; j < head.length; j++) head[j]! /= lead;
+    for (let r = 0; r < size; r++) {
+      const factor = rows[r]![i]!;
+      if (r !== i) for (let j = i; j < head.length; j++) rows[r]![j]! -= factor * head[j]!;
+    }
+  }
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );

@@ -1,0 +1,146 @@
+// ONNX sessions: opened with the first provider that works, fed by what their graphs say they want.
+
+import { access, readFile } from 'node:fs/promises';
+import { relative } from 'node:path';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { UserError } from '../errors.js';
+import { fromHalf, toHalf } from './fp16.js';
+import type { FloatTensor } from './types.js';
+
+export interface SessionOptions {
+  readonly provider: string;
+  /** threads within an operator */
+  readonly threads: number;
+}
+
+export interface GraphInput {
+  readonly type: string;
+  /** sizes, or names of free dimensions */
+  readonly shape: readonly (number | string)[];
+}
+
+/** One graph, with what it wants and gives. */
+export class Graph {
+  readonly session: InferenceSession;
+  readonly inputs: ReadonlyMap<string, GraphInput>;
+  readonly outputs: ReadonlyMap<string, GraphInput>;
+
+  constructor(session: InferenceSession) {
+    this.session = session;
+    this.inputs = metadata(session.inputMetadata);
+    this.outputs = metadata(session.outputMetadata);
+  }
+
+  /** A tensor in the type that the input of this name has. */
+  feed(name: string, data: Float32Array | readonly number[], dims: readonly number[]): Tensor {
+    const type = this.inputs.get(name)?.type;
+    switch (type) {
+      case 'float32':
+        return new Tensor('float32', Float32Array.from(data), dims);
+      case 'float16':
+        return new Tensor('float16', toHalf(Float32Array.from(data)), dims);
+      case 'int64':
+        return new Tensor(
+          'int64',
+          BigInt64Array.from(data as ArrayLike<number> & Iterable<number>, integer),
+          dims,
+        );
+      case 'int32':
+        return new Tensor('int32', Int32Array.from(data as Iterable<number>, Math.trunc), dims);
+      default:
+        throw new Error(`the graph wants ${type ?? 'no such input'} for ${name}`);
+    }
+  }
+
+  async run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
+    return (await this.session.run(feeds)) as Record<string, Tensor>;
+  }
+
+  release(): Promise<void> {
+    return this.session.release();
+  }
+}
+
+const integer = (value: number): bigint => BigInt(Math.trunc(value));
+
+function metadata(list: readonly InferenceSession.ValueMetadata[]): Map<string, GraphInput> {
+  return new Map(
+    list.flatMap((item) =>
+      item.isTensor ? [[item.name, { type: item.type, shape: item.shape }]] : [],
+    ),
+  );
+}
+
+/** The values of an output as float32, copied. */
+export function floats(tensor: Tensor | undefined, name: string): FloatTensor {
+  if (tensor === undefined) throw new Error(`the graph gave no ${name}`);
+  const { data, type, dims } = tensor;
+  if (type === 'float32') return { data: Float32Array.from(data as Float32Array), dims: [...dims] };
+  if (type !== 'float16') throw new Error(`the graph gave ${type} for ${name}`);
+  const raw = data as unknown as ArrayBufferView & { length: number };
+  // Newer Node versions hand out a Float16Array, older ones the bits.
+  if (raw instanceof Uint16Array) return { data: fromHalf(raw), dims: [...dims] };
+  return { data: Float32Array.from(raw as unknown as ArrayLike<number>), dims: [...dims] };
+}
+
+/**
+ * Opens a graph.
+ * @throws UserError naming the file, relative to the model's directory, when it is missing or damaged
+ */
+export async function openGraph(
+  root: string,
+  path: string,
+  options: SessionOptions,
+): Promise<Graph> {
+  const name = relative(root, path);
+  try {
+    await access(path);
+  } catch {
+    throw new UserError('model-file-missing', `The model lacks ${name}.`, { file: name });
+  }
+  try {
+    const session = await InferenceSession.create(path, {
+      executionProviders: options.provider === 'cpu' ? ['cpu'] : [options.provider, 'cpu'],
+      graphOptimizationLevel: 'all',
+      intraOpNumThreads: options.threads,
+      interOpNumThreads: 1,
+      logSeverityLevel: 3,
+      // int8 weights are multiplied out once at load instead of at every call.
+      extra: { session: { disable_quant_qdq: '1' } },
+    });
+    return new Graph(session);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (options.provider !== 'cpu' && !/protobuf|parse|external|No such file|size/i.test(reason))
+      throw error;
+    throw new UserError(
+      'model-file-damaged',
+      `The model's ${name} cannot be read: ${firstLine(reason)}`,
+      { file: name },
+    );
+  }
+}
+
+const firstLine = (text: string): string => text.split('\n')[0]!.slice(0, 300);
+
+/**
+ * A JSON file of the model's directory; undefined when it is optional and not there.
+ * @throws UserError naming the file
+ */
+export async function readJson(root: string, path: string, optional = false): Promise<unknown> {
+  const name = relative(root, path);
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch {
+    if (optional) return undefined;
+    throw new UserError('model-file-missing', `The model lacks ${name}.`, { file: name });
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new UserError('model-file-damaged', `The model's ${name} is no valid JSON.`, {
+      file: name,
+    });
+  }
+}
