@@ -2,10 +2,15 @@
 
 import sharp from 'sharp';
 import { digits } from './image/digits.js';
-import { keptTensor } from './kept.js';
+import { shownTensor } from './kept.js';
 import type { EncodedImage, EvolutionOptions, FloatTensor, KeptStep, RgbImage } from './types.js';
 
-export type Draw = (latents: FloatTensor) => Promise<RgbImage>;
+/** What draws latents cheaply: a loaded model. */
+export interface Drawer {
+  preview(latents: FloatTensor): Promise<RgbImage>;
+}
+
+type Draw = Drawer['preview'];
 
 /** px on the longer side of a whole sheet */
 const SHEET = 2048;
@@ -16,16 +21,17 @@ const GAP = 4;
 const INK = '#1e1f22';
 
 /**
+ * @param model draws the frames
  * @param steps in order of their index; at least one
- * @param draw the picture of a tensor of latents
  * @throws Error when it cannot be made to fit into `maxBytes`
  */
-export async function evolution(
+export async function drawEvolution(
+  model: Drawer,
   steps: readonly KeptStep[],
   options: EvolutionOptions,
   maxBytes: number,
-  draw: Draw,
 ): Promise<EncodedImage> {
+  const draw: Draw = (latents) => model.preview(latents);
   if (options.kind === 'changes') return changePlot(steps);
   if (options.kind === 'animation') return animation(steps, options.show, maxBytes, draw);
   return contactSheet(evenly(steps, options.frames), options, maxBytes, draw);
@@ -47,7 +53,7 @@ async function contactSheet(
   draw: Draw,
 ): Promise<EncodedImage> {
   const frames: RgbImage[] = [];
-  for (const step of steps) frames.push(await draw(keptTensor(step, show)));
+  for (const step of steps) frames.push(await draw(shownTensor(step, show)));
   const { width, height } = frames[0]!;
   const columns = Math.ceil(Math.sqrt((frames.length * height) / width));
   const rows = Math.ceil(frames.length / columns);
@@ -96,7 +102,7 @@ async function animation(
   const frames: Buffer[] = [];
   let size = { width: 0, height: 0 };
   for (const step of steps) {
-    const image = await draw(keptTensor(step, show));
+    const image = await draw(shownTensor(step, show));
     size = { width: image.width, height: image.height };
     frames.push(
       await sharp(image.data, { raw: { ...size, channels: 3 } })
@@ -117,8 +123,8 @@ async function animation(
 /** Mean absolute change of the prediction from each step to the next; one value fewer than steps. */
 export function changes(steps: readonly KeptStep[]): number[] {
   return steps.slice(1).map((step, i) => {
-    const now = keptTensor(step, 'prediction').data;
-    const before = keptTensor(steps[i]!, 'prediction').data;
+    const now = shownTensor(step, 'prediction').data;
+    const before = shownTensor(steps[i]!, 'prediction').data;
     let sum = 0;
     for (let k = 0; k < now.length; k++) sum += Math.abs(now[k]! - before[k]!);
     return sum / now.length;

@@ -1,9 +1,9 @@
 // Steps as the store keeps them: half precision, which no eye can tell from the original.
 
 import { fromHalf, toHalf } from './fp16.js';
-import type { FloatTensor, KeptStep, Step } from './types.js';
+import type { EvolutionOptions, FloatTensor, KeptStep, Step } from './types.js';
 
-export function keepStep(step: Step): KeptStep {
+export function toKept(step: Step): KeptStep {
   return {
     index: step.index,
     total: step.total,
@@ -14,8 +14,20 @@ export function keepStep(step: Step): KeptStep {
   };
 }
 
-/** The tensor [1, C, h, w] of a kept step. */
-export function keptTensor(step: KeptStep, show: 'prediction' | 'latents'): FloatTensor {
-  const bits = show === 'prediction' ? step.predictedOriginal : step.latents;
-  return { data: fromHalf(bits), dims: [1, ...step.dims] };
+/** The tensors [1, C, h, w] of a kept step. */
+export function fromKept(step: KeptStep): {
+  readonly latents: FloatTensor;
+  readonly predictedOriginal: FloatTensor;
+} {
+  const dims = [1, ...step.dims];
+  return {
+    latents: { data: fromHalf(step.latents), dims },
+    predictedOriginal: { data: fromHalf(step.predictedOriginal), dims },
+  };
+}
+
+/** The tensor that an evolution shows. */
+export function shownTensor(step: KeptStep, show: EvolutionOptions['show']): FloatTensor {
+  const { latents, predictedOriginal } = fromKept(step);
+  return show === 'prediction' ? predictedOriginal : latents;
 }

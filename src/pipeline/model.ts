@@ -21,8 +21,8 @@ import type {
 } from './types.js';
 
 export interface LoadOptions {
-  /** in the order of preference */
-  readonly providers: readonly string[];
+  /** in the order of preference; default: the CPU */
+  readonly providers?: readonly string[];
   /** threads of the CPU provider; absent: all cores but no more than 8 */
   readonly threads?: number;
 }
@@ -113,7 +113,7 @@ export async function loadModel(directory: string, options: LoadOptions): Promis
   const { warnings } = createScheduler(schedulerConfig, 20);
   const threads = options.threads ?? Math.min(8, availableParallelism());
   const tried: { name: string; reason: string }[] = [];
-  for (const provider of options.providers) {
+  for (const provider of options.providers ?? ['cpu']) {
     try {
       const session = { provider, threads };
       const family = await StableDiffusion.load(root, session);

@@ -52,7 +52,7 @@ export async function loadPreviewer(
   const image = await model.decode(probe);
   if (performance.now() - begun < CHEAP_DECODE)
     return { kind: 'vae', draw: (latents) => model.decode(latents) };
-  return linear(fit(probe, image));
+  return linear(fitLinear(probe, image));
 }
 
 function tinyDecoder(graph: Graph, config: unknown): Previewer {
@@ -103,7 +103,7 @@ function linearMap(json: unknown, channels: number): LinearMap | undefined {
 }
 
 /** Least squares from latents to the mean colour of the pixels that each of them covers. */
-function fit(latents: FloatTensor, image: RgbImage): LinearMap {
+function fitLinear(latents: FloatTensor, image: RgbImage): LinearMap {
   const [, channels, height, width] = latents.dims as [number, number, number, number];
   const size = channels + 1;
   const normal = Array.from({ length: size }, () => new Float64Array(size + 3));

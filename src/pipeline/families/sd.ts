@@ -96,7 +96,7 @@ export class StableDiffusion {
       {
         latentChannels,
         vaeScale,
-        sizeMultiple: vaeScale < 8 ? 8 : vaeScale,
+        sizeMultiple: Math.max(8, vaeScale),
         sampleSize,
         scalingFactor: number(vaeConfig.scaling_factor) ?? 0.18215,
         shiftFactor: number(vaeConfig.shift_factor) ?? 0,

@@ -2,7 +2,7 @@
 
 import sharp from 'sharp';
 import type { EncodedImage, RgbImage } from '../types.js';
-import { withText } from './png.js';
+import { readText, withText } from './png.js';
 
 const raw = (image: RgbImage) =>
   sharp(image.data, { raw: { width: image.width, height: image.height, channels: 3 } });
@@ -64,4 +64,46 @@ export async function encodePreview(
     .jpeg({ quality: 80 })
     .toBuffer();
   return { bytes, type: 'image/jpeg', ...size };
+}
+
+/** The parameters that a PNG or a WebP of ours (or A1111's) carries; undefined where it has none. */
+export async function readInfotext(file: Uint8Array): Promise<string | undefined> {
+  const text = readText(file, 'parameters');
+  if (text !== undefined) return text;
+  const { exif } = await sharp(file)
+    .metadata()
+    .catch(() => ({ exif: undefined }));
+  return exif === undefined ? undefined : userComment(exif);
+}
+
+/** EXIF's UserComment (tag 0x9286 of the Exif directory), with its 8-byte name of the encoding. */
+function userComment(exif: Buffer): string | undefined {
+  const start = exif.indexOf('II*\0') >= 0 ? exif.indexOf('II*\0') : exif.indexOf('MM\0*');
+  if (start < 0) return undefined;
+  const tiff = exif.subarray(start);
+  const little = tiff[0] === 0x49;
+  const u16 = (at: number) => (little ? tiff.readUInt16LE(at) : tiff.readUInt16BE(at));
+  const u32 = (at: number) => (little ? tiff.readUInt32LE(at) : tiff.readUInt32BE(at));
+  const find = (directory: number, tag: number): number | undefined => {
+    for (let i = 0; i < u16(directory); i++) {
+      const entry = directory + 2 + 12 * i;
+      if (u16(entry) === tag) return entry;
+    }
+    return undefined;
+  };
+  try {
+    const pointer = find(u32(4), 0x8769);
+    const comment = pointer === undefined ? undefined : find(u32(pointer + 8), 0x9286);
+    if (comment === undefined) return undefined;
+    const bytes = tiff.subarray(u32(comment + 8), u32(comment + 8) + u32(comment + 4));
+    const encoding = bytes.toString('latin1', 0, 8);
+    const body = bytes.subarray(8);
+    if (encoding.startsWith('UNICODE')) {
+      return (little ? body : Buffer.from(body).swap16()).toString('utf16le');
+    }
+    return body.toString('utf8');
+  } catch (error) {
+    if (error instanceof RangeError) return undefined; // offsets beyond the end: not a file of ours
+    throw error;
+  }
 }

@@ -1,22 +1,29 @@
 // A1111's infotext: the parameters as people copy and paste them.
 
-import { type GenerationParameters, SCHEDULER_NAMES, type SchedulerName } from '../types.js';
+import {
+  type GenerationParameters,
+  type ModelInfo,
+  SCHEDULER_NAMES,
+  type SchedulerName,
+} from '../types.js';
 
-export interface InfotextFacts {
-  readonly parameters: GenerationParameters;
-  /** what painted: the named scheduler, or the model's own */
-  readonly scheduler: string;
-  readonly modelName: string;
-  readonly modelHash: string;
-  readonly version: string;
+/** What an infotext says beside the parameters. */
+export interface InfotextExtras {
   readonly branch?: { readonly fromStep: number; readonly seed: number };
-  /** for a stopped run: steps done */
+  /** steps done, for a run that was stopped */
   readonly stoppedAt?: number;
 }
 
+/** What the program calls itself in the files it makes. */
+const VERSION = 'ylem';
+
 /** Sampler and schedule type stand apart, as A1111 has it since 1.9. */
-export function formatInfotext(facts: InfotextFacts): string {
-  const { parameters: p, scheduler } = facts;
+export function infotextOf(
+  p: GenerationParameters,
+  model: Pick<ModelInfo, 'name' | 'hash' | 'defaultScheduler'>,
+  extras: InfotextExtras = {},
+): string {
+  const scheduler = p.scheduler ?? model.defaultScheduler;
   const karras = scheduler.endsWith(' Karras');
   const values: [string, string | number][] = [
     ['Steps', p.steps],
@@ -27,14 +34,14 @@ export function formatInfotext(facts: InfotextFacts): string {
     ['CFG scale', p.guidanceScale],
     ['Seed', p.seed],
     ['Size', `${p.width}x${p.height}`],
-    ['Model hash', facts.modelHash],
-    ['Model', facts.modelName],
+    ['Model hash', model.hash],
+    ['Model', model.name],
     ['RNG', 'CPU'],
   );
-  if (facts.branch)
-    values.push(['Branch step', facts.branch.fromStep], ['Branch seed', facts.branch.seed]);
-  if (facts.stoppedAt !== undefined) values.push(['Stopped at', facts.stoppedAt]);
-  values.push(['Version', facts.version]);
+  if (extras.branch)
+    values.push(['Branch step', extras.branch.fromStep], ['Branch seed', extras.branch.seed]);
+  if (extras.stoppedAt !== undefined) values.push(['Stopped at', extras.stoppedAt]);
+  values.push(['Version', VERSION]);
   const lines = [p.prompt];
   if (p.negativePrompt !== '') lines.push(`Negative prompt: ${p.negativePrompt}`);
   lines.push(values.map(([key, value]) => `${key}: ${quote(String(value))}`).join(', '));
@@ -43,45 +50,50 @@ export function formatInfotext(facts: InfotextFacts): string {
 
 const quote = (value: string): string => (/[,:\n]/.test(value) ? JSON.stringify(value) : value);
 
+/** What could be read; absent where the text does not say. */
 export interface ReadInfotext {
-  readonly parameters: Omit<GenerationParameters, 'width' | 'height'> & {
-    readonly width: number;
-    readonly height: number;
-  };
-  /** every key and value of the last line */
-  readonly values: ReadonlyMap<string, string>;
+  readonly prompt: string;
+  readonly negativePrompt: string;
+  readonly seed?: number;
+  readonly steps?: number;
+  readonly guidanceScale?: number;
+  readonly width?: number;
+  readonly height?: number;
+  readonly scheduler?: SchedulerName;
 }
 
-/** The parameters in an infotext; undefined where its last line holds no steps, seed and size. */
-export function parseInfotext(text: string): ReadInfotext | undefined {
+/** Reads an infotext back, A1111's too. What is missing or no number is left out. */
+export function parseInfotext(text: string): ReadInfotext {
   const lines = text.split('\n');
-  const values = keyValues(lines.pop() ?? '');
-  const size = /^(\d+)x(\d+)$/.exec(values.get('Size') ?? '');
-  const steps = Number(values.get('Steps'));
-  const seed = Number(values.get('Seed'));
-  if (size === null || !Number.isInteger(steps) || !Number.isInteger(seed)) return undefined;
+  const values = /^\s*Steps: /.test(lines.at(-1) ?? '')
+    ? keyValues(lines.pop()!)
+    : new Map<string, string>();
   const mark = 'Negative prompt: ';
   const negativeAt = lines.findLastIndex((line) => line.startsWith(mark));
   const prompt = (negativeAt < 0 ? lines : lines.slice(0, negativeAt)).join('\n');
   const negativePrompt =
     negativeAt < 0 ? '' : lines.slice(negativeAt).join('\n').slice(mark.length);
-  const scheduler = [values.get('Sampler'), values.get('Schedule type')]
-    .filter((part) => part && part !== 'Automatic')
+  const size = /^(\d+)x(\d+)$/.exec(values.get('Size') ?? '');
+  const schedule = values.get('Schedule type');
+  const sampler = [values.get('Sampler'), schedule === 'Automatic' ? undefined : schedule]
+    .filter(Boolean)
     .join(' ');
-  const known = SCHEDULER_NAMES.find((name): name is SchedulerName => name === scheduler);
+  const scheduler = SCHEDULER_NAMES.find((name) => name === sampler);
   return {
-    parameters: {
-      prompt,
-      negativePrompt,
-      seed,
-      steps,
-      guidanceScale: Number(values.get('CFG scale') ?? 1),
-      width: Number(size[1]),
-      height: Number(size[2]),
-      ...(known ? { scheduler: known } : {}),
-    },
-    values,
+    prompt,
+    negativePrompt,
+    ...numberOf('seed', values.get('Seed')),
+    ...numberOf('steps', values.get('Steps')),
+    ...numberOf('guidanceScale', values.get('CFG scale')),
+    ...numberOf('width', size?.[1]),
+    ...numberOf('height', size?.[2]),
+    ...(scheduler === undefined ? {} : { scheduler }),
   };
+}
+
+function numberOf<K extends string>(key: K, text: string | undefined): { [P in K]?: number } {
+  const value = text === undefined || text === '' ? Number.NaN : Number(text);
+  return (Number.isFinite(value) ? { [key]: value } : {}) as { [P in K]?: number };
 }
 
 function keyValues(line: string): Map<string, string> {
