@@ -13,7 +13,7 @@ import { createEngine } from './engine/index.js';
 import { discordOrSandbox } from './host.js';
 import { createLogger } from './log.js';
 import { endOnSignal, exitOn } from './process.js';
-import { createLocalQueue } from './queue/index.js';
+import { createLocalQueue } from './queue/local.js';
 import { openStore } from './store/index.js';
 
 /** Runs the bot until it is told to end. Failing to start ends the process with status 1. */

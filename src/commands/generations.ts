@@ -12,7 +12,7 @@ import { donePanel, endedPanel } from '../discord/panels.js';
 import type { MessageRest } from '../discord/rest.js';
 import { EngineDied, type EngineJob, RunCancelled, type RunStart } from '../engine/types.js';
 import { UserError } from '../errors.js';
-import { altText } from '../pipeline/index.js';
+import { altText } from '../pipeline/image/alt-text.js';
 import type { GenerationParameters } from '../pipeline/types.js';
 import type { Queue, QueueEntry } from '../queue/types.js';
 import type {

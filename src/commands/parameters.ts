@@ -2,7 +2,8 @@
 
 import { randomInt } from 'node:crypto';
 import { UserError } from '../errors.js';
-import { checkParameters } from '../pipeline/index.js';
+// The file itself, not the pipeline's index: this process must not load onnxruntime.
+import { checkParameters } from '../pipeline/parameters.js';
 import {
   type GenerationParameters,
   type ModelInfo,
@@ -44,12 +45,11 @@ export function parametersFor(given: Given, info: ModelInfo): GenerationParamete
     height: size?.height ?? info.defaultHeight,
     ...(scheduler === undefined ? {} : { scheduler }),
   };
-  checkParameters(parameters, info);
-  return parameters;
+  return checkParameters(parameters, info);
 }
 
-/** @throws UserError 'size-format' or 'size-multiple', the latter with the nearest allowed size */
-export function parseSize(text: string, info: ModelInfo): { width: number; height: number } {
+/** @throws UserError 'size-format'; `checkParameters` says what the model allows */
+function parseSize(text: string, info: ModelInfo): { width: number; height: number } {
   const match = /^\s*(\d{1,5})(?:\s*[x×*]\s*(\d{1,5}))?\s*$/i.exec(text);
   if (match === null) {
     const example = `${info.defaultWidth}x${info.defaultHeight}`;
@@ -59,19 +59,7 @@ export function parseSize(text: string, info: ModelInfo): { width: number; heigh
       { example },
     );
   }
-  const width = Number(match[1]);
-  const height = Number(match[2] ?? match[1]);
-  const multiple = info.sizeMultiple;
-  if (width % multiple !== 0 || height % multiple !== 0) {
-    const near = (n: number) => Math.max(multiple, Math.round(n / multiple) * multiple);
-    const nearest = `${near(width)}x${near(height)}`;
-    throw new UserError(
-      'size-multiple',
-      `Width and height must be multiples of ${multiple} for this model; the nearest size is ${nearest}.`,
-      { multiple, nearest },
-    );
-  }
-  return { width, height };
+  return { width: Number(match[1]), height: Number(match[2] ?? match[1]) };
 }
 
 function parseScheduler(text: string): SchedulerName {

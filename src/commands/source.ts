@@ -3,7 +3,7 @@
 import type { MessageComponentInteraction } from 'discord.js';
 import { PermissionFlagsBits } from 'discord-api-types/v10';
 import { UserError } from '../errors.js';
-import { parseInfotext } from '../pipeline/index.js';
+import { parseInfotext } from '../pipeline/image/infotext.js';
 import type { GenerationParameters } from '../pipeline/types.js';
 import type { Generation } from '../store/types.js';
 import { parametersFor } from './parameters.js';
@@ -59,23 +59,11 @@ export async function parametersOf(
   const png = await fetchAttachment(attachment.url, bot.attachmentHosts);
   const infotext = await bot.engines.any().readInfotext(png);
   if (infotext === undefined) throw unknownGeneration();
+  const { width, height, scheduler, ...read } = parseInfotext(infotext);
   const info = bot.engines.info ?? (await bot.engines.ready());
-  const read = parseInfotext(infotext);
-  const parameters = parametersFor(
-    {
-      prompt: read.prompt,
-      negativePrompt: read.negativePrompt,
-      seed: read.seed,
-      steps: read.steps,
-      guidanceScale: read.guidanceScale,
-      size:
-        read.width === undefined || read.height === undefined
-          ? undefined
-          : `${read.width}x${read.height}`,
-      scheduler: read.scheduler === info.defaultScheduler ? undefined : read.scheduler,
-    },
-    info,
-  );
+  const size = width === undefined || height === undefined ? undefined : `${width}x${height}`;
+  const own = scheduler === info.defaultScheduler; // the model's own has its own settings
+  const parameters = parametersFor({ ...read, size, scheduler: own ? undefined : scheduler }, info);
   return { parameters, generation: undefined };
 }
 

@@ -76,8 +76,12 @@ export const de: Texts = {
     'not-finished': () => 'Dieses Bild hat keine Schritte zu zeigen: Es wurde nicht fertig.',
     'size-format': ({ example }) =>
       `Eine Größe schreibt man als Breite x Höhe in Pixeln, etwa ${example}.`,
-    'size-multiple': ({ multiple, nearest }) =>
-      `Breite und Höhe müssen für dieses Modell Vielfache von ${multiple} sein; am nächsten liegt ${nearest}.`,
+    'bad-size': ({ multiple, min, max, nearWidth, nearHeight }) =>
+      `Breite und Höhe müssen für dieses Modell Vielfache von ${multiple} sein, von ${min} bis ${max} Pixel; am nächsten liegt ${nearWidth}x${nearHeight}.`,
+    'bad-seed': ({ min, max }) => `Der Seed muss eine ganze Zahl von ${min} bis ${max} sein.`,
+    'bad-steps': ({ min, max }) => `Es müssen ${min} bis ${max} Schritte sein.`,
+    'bad-guidance': ({ min, max }) => `Die Guidance muss eine Zahl von ${min} bis ${max} sein.`,
+    'prompt-too-long': ({ max }) => `Ein Prompt darf höchstens ${max} Zeichen haben.`,
     'scheduler-unknown': ({ names }) => `Diesen Scheduler gibt es nicht; es gibt ${names}.`,
     'not-a-number': ({ field }) => `${field} muss eine Zahl sein.`,
     'count-range': () => 'Die Anzahl muss eine ganze Zahl von 1 bis 4 sein.',

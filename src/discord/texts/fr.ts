@@ -73,8 +73,12 @@ export const fr: Texts = {
     'not-finished': () => 'Cette image n’a pas d’étapes à montrer : elle n’a pas été terminée.',
     'size-format': ({ example }) =>
       `Une taille s’écrit largeur x hauteur en pixels, par exemple ${example}.`,
-    'size-multiple': ({ multiple, nearest }) =>
-      `Pour ce modèle, largeur et hauteur doivent être des multiples de ${multiple} ; la taille la plus proche est ${nearest}.`,
+    'bad-size': ({ multiple, min, max, nearWidth, nearHeight }) =>
+      `Pour ce modèle, largeur et hauteur doivent être des multiples de ${multiple}, de ${min} à ${max} pixels ; la taille la plus proche est ${nearWidth}x${nearHeight}.`,
+    'bad-seed': ({ min, max }) => `La graine doit être un nombre entier de ${min} à ${max}.`,
+    'bad-steps': ({ min, max }) => `Il faut de ${min} à ${max} étapes.`,
+    'bad-guidance': ({ min, max }) => `Le guidage doit être un nombre de ${min} à ${max}.`,
+    'prompt-too-long': ({ max }) => `Un prompt peut avoir au plus ${max} caractères.`,
     'scheduler-unknown': ({ names }) => `Ce scheduler n’existe pas ; il y a ${names}.`,
     'not-a-number': ({ field }) => `${field} doit être un nombre.`,
     'count-range': () => 'Le nombre doit être un entier de 1 à 4.',
