@@ -17,7 +17,10 @@ export const LOCALES: ReadonlySet<string> = new Set(
 
 export function checkCommand(command: JsonObject, problems: Problems, path: Path): void {
   const type = command.type ?? 1;
-  if (![1, 2, 3, 4].includes(type as number)) return problems.choice(type, [...path, 'type']);
+  if (![1, 2, 3, 4].includes(type as number)) {
+    problems.choice(type, [...path, 'type']);
+    return;
+  }
   if (type !== 1) {
     problems.text(command.name, [...path, 'name'], 32, 1);
     if (command.description) {
@@ -79,10 +82,10 @@ function options(value: unknown, problems: Problems, path: Path, depth: number):
   const list = problems.list(value, path, 25);
   const names = new Set<unknown>();
   let optional = false;
-  list.forEach((entry, index) => {
+  for (const [index, entry] of list.entries()) {
     const at = [...path, index];
     const option = problems.object(entry, at);
-    if (!option) return;
+    if (!option) continue;
     named(option, problems, at);
     if (names.has(option.name)) {
       problems.add(
@@ -93,8 +96,10 @@ function options(value: unknown, problems: Problems, path: Path, depth: number):
     }
     names.add(option.name);
     const type = option.type as number;
-    if (!Number.isInteger(type) || type < 1 || type > 11)
-      return problems.choice(option.type, [...at, 'type']);
+    if (!Number.isInteger(type) || type < 1 || type > 11) {
+      problems.choice(option.type, [...at, 'type']);
+      continue;
+    }
     if (type <= 2) {
       if (depth > 1 || (type === 2 && depth > 0)) {
         problems.add(
@@ -103,7 +108,8 @@ function options(value: unknown, problems: Problems, path: Path, depth: number):
           'Sub-command and sub-command group option types are mutually exclusive to all other types',
         );
       }
-      return options(option.options, problems, [...at, 'options'], depth + 1);
+      options(option.options, problems, [...at, 'options'], depth + 1);
+      continue;
     }
     if (option.required === true && optional) {
       problems.add(
@@ -114,7 +120,7 @@ function options(value: unknown, problems: Problems, path: Path, depth: number):
     }
     optional ||= option.required !== true;
     choices(option, type, problems, at);
-  });
+  }
 }
 
 function choices(option: JsonObject, type: number, problems: Problems, at: Path): void {

@@ -149,17 +149,21 @@ function visit(value: unknown, path: Path, allowed: readonly unknown[], walk: Wa
   }
   switch (one.type) {
     case Kind.ActionRow:
-      return row(one, path, walk);
+      row(one, path, walk);
+      return;
     case Kind.Button:
-      return button(one, path, walk);
+      button(one, path, walk);
+      return;
     case Kind.TextInput:
-      return textInput(one, path, walk);
+      textInput(one, path, walk);
+      return;
     case Kind.Section: {
       const list = problems.list(one.components, [...path, 'components'], 3, 1);
       list.forEach((child, index) => {
         visit(child, [...path, 'components', index], [Kind.TextDisplay], walk);
       });
-      return visit(one.accessory, [...path, 'accessory'], [Kind.Button, Kind.Thumbnail], walk);
+      visit(one.accessory, [...path, 'accessory'], [Kind.Button, Kind.Thumbnail], walk);
+      return;
     }
     case Kind.TextDisplay:
       if (problems.text(one.content, [...path, 'content'], V2_TEXT, 1))
@@ -181,7 +185,8 @@ function visit(value: unknown, path: Path, allowed: readonly unknown[], walk: Wa
       return;
     }
     case Kind.File:
-      return media(one.file, [...path, 'file'], walk, true);
+      media(one.file, [...path, 'file'], walk, true);
+      return;
     case Kind.Separator:
       problems.integer(one.spacing, [...path, 'spacing'], 1, 2);
       return;
@@ -196,16 +201,20 @@ function visit(value: unknown, path: Path, allowed: readonly unknown[], walk: Wa
     case Kind.Label:
       problems.text(one.label, [...path, 'label'], 45, 1);
       problems.text(one.description, [...path, 'description'], 100);
-      return visit(one.component, [...path, 'component'], IN_LABEL, walk);
+      visit(one.component, [...path, 'component'], IN_LABEL, walk);
+      return;
     case Kind.RadioGroup:
     case Kind.CheckboxGroup:
       customId(one, path, walk);
-      return options(one, path, walk, one.type === Kind.RadioGroup ? 2 : 1, 10);
+      options(one, path, walk, one.type === Kind.RadioGroup ? 2 : 1, 10);
+      return;
     case Kind.FileUpload:
     case Kind.Checkbox:
-      return customId(one, path, walk);
+      customId(one, path, walk);
+      return;
     default:
-      return select(one, path, walk);
+      select(one, path, walk);
+      return;
   }
 }
 

@@ -136,10 +136,13 @@ export class Gateway {
 
   #open(socket: WebSocket, request: IncomingMessage): void {
     const query = new URL(request.url ?? '/', 'ws://127.0.0.1').searchParams;
-    if ((query.get('v') ?? '10') !== '10')
-      return socket.close(Close.InvalidVersion, 'Invalid API version');
+    if ((query.get('v') ?? '10') !== '10') {
+      socket.close(Close.InvalidVersion, 'Invalid API version');
+      return;
+    }
     if ((query.get('encoding') ?? 'json') !== 'json' || query.has('compress')) {
-      return socket.close(Close.DecodeError, 'The sandbox speaks JSON without compression');
+      socket.close(Close.DecodeError, 'The sandbox speaks JSON without compression');
+      return;
     }
     const interval = this.#world.limits.heartbeat;
     const connection: Connection = {
@@ -187,9 +190,13 @@ export class Gateway {
     try {
       payload = JSON.parse(text);
     } catch {
-      return socket.close(Close.DecodeError, 'Error while decoding payload.');
+      socket.close(Close.DecodeError, 'Error while decoding payload.');
+      return;
     }
-    if (!isObject(payload)) return socket.close(Close.DecodeError, 'Error while decoding payload.');
+    if (!isObject(payload)) {
+      socket.close(Close.DecodeError, 'Error while decoding payload.');
+      return;
+    }
     const data = isObject(payload.d) ? payload.d : {};
     switch (payload.op) {
       case Op.Heartbeat:
@@ -198,32 +205,44 @@ export class Gateway {
           socket.send(JSON.stringify({ op: Op.HeartbeatAck, d: null, s: null, t: null }));
         return;
       case Op.Identify:
-        return this.#identify(connection, data);
+        this.#identify(connection, data);
+        return;
       case Op.Resume:
-        return this.#resume(connection, data);
+        this.#resume(connection, data);
+        return;
       case Op.PresenceUpdate:
       case Op.VoiceStateUpdate:
         if (!connection.session) socket.close(Close.NotAuthenticated, 'Not authenticated.');
         return;
       case Op.RequestGuildMembers:
-        return this.#members(connection, data);
+        this.#members(connection, data);
+        return;
       default:
-        return socket.close(Close.UnknownOpcode, 'Unknown opcode.');
+        socket.close(Close.UnknownOpcode, 'Unknown opcode.');
+        return;
     }
   }
 
   #identify(connection: Connection, data: JsonObject): void {
     const { socket } = connection;
-    if (connection.session)
-      return socket.close(Close.AlreadyAuthenticated, 'Already authenticated.');
-    if (!this.#world.tokens.includes(String(data.token))) {
-      return socket.close(Close.AuthenticationFailed, 'Authentication failed.');
+    if (connection.session) {
+      socket.close(Close.AlreadyAuthenticated, 'Already authenticated.');
+      return;
     }
-    if (typeof data.intents !== 'number')
-      return socket.close(Close.InvalidIntents, 'Invalid intent(s).');
+    if (!this.#world.tokens.includes(String(data.token))) {
+      socket.close(Close.AuthenticationFailed, 'Authentication failed.');
+      return;
+    }
+    if (typeof data.intents !== 'number') {
+      socket.close(Close.InvalidIntents, 'Invalid intent(s).');
+      return;
+    }
     const shard = Array.isArray(data.shard) ? data.shard : [0, 1];
     const [index, count] = shard as [number, number];
-    if (!(index >= 0 && index < count)) return socket.close(Close.InvalidShard, 'Invalid shard.');
+    if (!(index >= 0 && index < count)) {
+      socket.close(Close.InvalidShard, 'Invalid shard.');
+      return;
+    }
     const session: Session = {
       id: randomBytes(16).toString('hex'),
       intents: data.intents,
@@ -258,13 +277,15 @@ export class Gateway {
   #resume(connection: Connection, data: JsonObject): void {
     const { socket } = connection;
     if (!this.#world.tokens.includes(String(data.token))) {
-      return socket.close(Close.AuthenticationFailed, 'Authentication failed.');
+      socket.close(Close.AuthenticationFailed, 'Authentication failed.');
+      return;
     }
     const session = this.#sessions.get(String(data.session_id));
     const seq = Number(data.seq);
     const oldest = session?.events[0]?.seq ?? 1;
     if (!session || !(seq >= 0 && seq <= session.seq) || seq + 1 < oldest) {
-      return this.#invalidate(connection, false);
+      this.#invalidate(connection, false);
+      return;
     }
     if (session.socket !== socket) session.socket?.terminate();
     session.socket = socket;
@@ -288,11 +309,14 @@ export class Gateway {
 
   #members(connection: Connection, data: JsonObject): void {
     const { session, socket } = connection;
-    if (!session) return socket.close(Close.NotAuthenticated, 'Not authenticated.');
+    if (!session) {
+      socket.close(Close.NotAuthenticated, 'Not authenticated.');
+      return;
+    }
     const wanted = Array.isArray(data.user_ids) ? data.user_ids : undefined;
     const members = [...this.#world.people.values()]
       .filter((person) => wanted === undefined || wanted.includes(person.id))
-      .map((person) => ({ ...memberObject(person), user: userObject(person) }));
+      .map((person) => ({ ...memberObject(), user: userObject(person) }));
     this.#send(session, 'GUILD_MEMBERS_CHUNK', {
       guild_id: GUILD_ID,
       members,

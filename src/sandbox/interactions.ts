@@ -234,7 +234,7 @@ function payload(
     channel_id: CHANNEL_ID,
     channel: { ...channelObject(), permissions: permissionsOf(person) },
     member: {
-      ...memberObject(person),
+      ...memberObject(),
       permissions: permissionsOf(person),
       user: userObject(person),
     },

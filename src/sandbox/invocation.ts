@@ -208,7 +208,7 @@ export function resolve(world: World, ids: readonly string[], resolved: Resolved
       resolved.users = { ...resolved.users, [id]: userObject(person) };
       resolved.members = {
         ...resolved.members,
-        [id]: { ...memberObject(person), permissions: permissionsOf(person) },
+        [id]: { ...memberObject(), permissions: permissionsOf(person) },
       };
     } else if (id === APPLICATION_ID) resolved.users = { ...resolved.users, [id]: botUser() };
     else if (id === CHANNEL_ID)

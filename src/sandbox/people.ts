@@ -78,7 +78,7 @@ export function permissionsOf(person: Person): string {
 
 export const appPermissions = () => BOT_PERMISSIONS.toString();
 
-export function memberObject(person: Person): JsonObject {
+export function memberObject(): JsonObject {
   return {
     avatar: null,
     banner: null,

@@ -116,7 +116,7 @@ export function identityRoutes(gatewayUrl: () => string): Route[] {
         if (id === APPLICATION_ID || id === '@me') return ok(botMember());
         const person = call.world.people.get(id);
         if (!person) throw unknownMember();
-        return ok({ ...memberObject(person), user: userObject(person) });
+        return ok({ ...memberObject(), user: userObject(person) });
       },
     },
     {
