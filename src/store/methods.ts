@@ -1,0 +1,217 @@
+// What the store does, in SQL. Runs in the worker thread, within the transaction of its batch.
+
+import type { StatementSyncInstance } from '@photostructure/sqlite';
+import { checkStep, fileOf, generationOf, NEW_COLUMNS, newRow, replyRow, stepOf } from './rows.js';
+import type { Database } from './sqlite.js';
+import type { RetentionReport, Store } from './types.js';
+
+export interface RetainedSome extends RetentionReport {
+  /** true when there may be more to remove */
+  readonly more: boolean;
+}
+
+/** The store's methods as the worker offers them; retention comes in small pieces. */
+export interface RemoteMethods extends Omit<Store, 'close' | 'retain'> {
+  /**
+   * Removes up to `count` generations that were made before `before` (ms since the epoch), or that
+   * are the oldest while all together have more than `keepBytes`.
+   */
+  retainSome(before: number, keepBytes: number, count: number): Promise<RetainedSome>;
+}
+
+/** The same methods where they are carried out: they return instead of resolving. */
+export type Methods = {
+  readonly [K in keyof RemoteMethods]: (
+    ...args: Parameters<RemoteMethods[K]>
+  ) => Awaited<ReturnType<RemoteMethods[K]>>;
+};
+
+const UNFINISHED = "state IN ('queued', 'running')";
+const SELECT = `SELECT g.*, EXISTS (SELECT 1 FROM files f WHERE f.generation_id = g.id) AS has_file
+  FROM generations g`;
+
+/**
+ * Changes to a generation that is not there (any more) do nothing, nor do those that come after its
+ * end: a picture may be deleted while an engine paints it, and the first outcome stands.
+ */
+export function createMethods(database: Database): Methods {
+  const statements = new Map<string, StatementSyncInstance>();
+  const sql = (text: string): StatementSyncInstance => {
+    let statement = statements.get(text);
+    if (statement === undefined) {
+      statement = database.prepare(text);
+      statements.set(text, statement);
+    }
+    return statement;
+  };
+  const optional = <T>(row: unknown, of: (row: unknown) => T): T | undefined =>
+    row === undefined || row === null ? undefined : of(row);
+
+  return {
+    create(generation) {
+      const values = newRow(generation);
+      const marks = values.map(() => '?').join(', ');
+      sql(`INSERT INTO generations (${NEW_COLUMNS}) VALUES (${marks})`).run(...values);
+    },
+
+    get(id) {
+      return optional(sql(`${SELECT} WHERE g.id = ?`).get(id), generationOf);
+    },
+
+    byMessage(messageId) {
+      const newest = 'ORDER BY g.created_at DESC, g.rowid DESC LIMIT 1';
+      return optional(
+        sql(`${SELECT} WHERE g.message_id = ? ${newest}`).get(messageId),
+        generationOf,
+      );
+    },
+
+    latest(userId, limit, withImage = false) {
+      const image = withImage
+        ? 'AND EXISTS (SELECT 1 FROM files f WHERE f.generation_id = g.id)'
+        : '';
+      const newest = 'ORDER BY g.created_at DESC, g.rowid DESC LIMIT ?';
+      return sql(`${SELECT} WHERE g.user_id = ? ${image} ${newest}`)
+        .all(userId, limit)
+        .map(generationOf);
+    },
+
+    unfinished() {
+      const oldest = 'ORDER BY g.created_at, g.rowid';
+      return sql(`${SELECT} WHERE ${UNFINISHED} OR delivered = 0 ${oldest}`)
+        .all()
+        .map(generationOf);
+    },
+
+    setMessage(id, messageId) {
+      sql('UPDATE generations SET message_id = ? WHERE id = ?').run(messageId, id);
+    },
+
+    setReply(id, reply) {
+      // A message that is known stays known.
+      sql(
+        'UPDATE generations SET reply = ?, message_id = coalesce(?, message_id) WHERE id = ?',
+      ).run(...replyRow(reply), id);
+    },
+
+    start(id, startedAt) {
+      sql(
+        `UPDATE generations SET state = 'running', started_at = ? WHERE id = ? AND ${UNFINISHED}`,
+      ).run(startedAt, id);
+    },
+
+    keepStep(id, step, checkpoint) {
+      checkStep(step);
+      const { changes } = sql(
+        `UPDATE generations SET step_index = ?, step_total = ? WHERE id = ? AND ${UNFINISHED}`,
+      ).run(step.index, step.total, id);
+      if (changes === 0) return;
+      // A run that was resumed from an earlier step overtakes what was kept after it.
+      sql('DELETE FROM steps WHERE generation_id = ? AND step >= ?').run(id, step.index);
+      sql('INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, ?)').run(
+        id,
+        step.index,
+        step.total,
+        step.timestep,
+        JSON.stringify(step.dims),
+        step.latents,
+        step.predictedOriginal,
+      );
+      sql('INSERT OR REPLACE INTO checkpoints VALUES (?, ?)').run(id, checkpoint);
+    },
+
+    checkpoint(id) {
+      const row = sql('SELECT bytes FROM checkpoints WHERE generation_id = ?').get(id);
+      return optional(row, (found) => (found as { bytes: Uint8Array }).bytes);
+    },
+
+    finish(id, outcome, endedAt) {
+      const { changes } = sql(
+        `UPDATE generations SET state = ?, ended_at = ?, failure = ?, infotext = ?
+         WHERE id = ? AND ${UNFINISHED}`,
+      ).run(
+        outcome.state,
+        endedAt,
+        'failure' in outcome ? outcome.failure : null,
+        'infotext' in outcome ? outcome.infotext : null,
+        id,
+      );
+      if (changes === 0) return;
+      sql('DELETE FROM checkpoints WHERE generation_id = ?').run(id);
+      if ('file' in outcome) {
+        const { type, width, height, bytes } = outcome.file;
+        sql('INSERT INTO files VALUES (?, ?, ?, ?, ?)').run(id, type, width, height, bytes);
+      }
+      sql(
+        `UPDATE generations SET bytes =
+           (SELECT coalesce(sum(length(latents) + length(predicted_original)), 0)
+            FROM steps WHERE generation_id = generations.id)
+           + (SELECT coalesce(sum(length(bytes)), 0) FROM files WHERE generation_id = generations.id)
+         WHERE id = ?`,
+      ).run(id);
+    },
+
+    deliveryStarted(id, at) {
+      sql('UPDATE generations SET delivery_started_at = ? WHERE id = ?').run(at, id);
+    },
+
+    delivered(id, messageId) {
+      sql(
+        'UPDATE generations SET delivered = 1, message_id = coalesce(?, message_id) WHERE id = ?',
+      ).run(messageId, id);
+    },
+
+    steps(id) {
+      return sql('SELECT * FROM steps WHERE generation_id = ? ORDER BY step').all(id).map(stepOf);
+    },
+
+    step(id, index) {
+      return optional(
+        sql('SELECT * FROM steps WHERE generation_id = ? AND step = ?').get(id, index),
+        stepOf,
+      );
+    },
+
+    file(id) {
+      return optional(
+        sql('SELECT type, width, height, bytes FROM files WHERE generation_id = ?').get(id),
+        fileOf,
+      );
+    },
+
+    remove(id) {
+      sql('DELETE FROM generations WHERE id = ?').run(id);
+    },
+
+    setting(key) {
+      const row = sql('SELECT value FROM settings WHERE key = ?').get(key);
+      return optional(row, (found) => (found as { value: string }).value);
+    },
+
+    setSetting(key, value) {
+      sql('INSERT OR REPLACE INTO settings VALUES (?, ?)').run(key, value);
+    },
+
+    retainSome(before, keepBytes, count) {
+      // What an unfinished branch goes on from is kept as long as that is unfinished.
+      const oldest = sql(
+        `SELECT id, bytes, created_at FROM generations
+         WHERE NOT (${UNFINISHED}) AND delivered = 1 AND id NOT IN
+           (SELECT parent_id FROM generations WHERE ${UNFINISHED} AND parent_id IS NOT NULL)
+         ORDER BY created_at, rowid LIMIT ?`,
+      ).all(count) as { id: string; bytes: number; created_at: number }[];
+      const all = sql('SELECT coalesce(sum(bytes), 0) AS bytes FROM generations').get() as {
+        bytes: number;
+      };
+      let left = all.bytes;
+      let generations = 0;
+      for (const each of oldest) {
+        if (each.created_at >= before && left <= keepBytes) break;
+        sql('DELETE FROM generations WHERE id = ?').run(each.id);
+        left -= each.bytes;
+        generations++;
+      }
+      return { generations, bytes: all.bytes - left, more: generations === count };
+    },
+  };
+}
