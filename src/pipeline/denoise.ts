@@ -25,6 +25,8 @@ interface State {
   readonly latents: Float32Array;
   readonly scheduler: SchedulerState;
   readonly noise: Uint8Array;
+  /** of a run that has ended, whose last step is told once more */
+  readonly predictedOriginal?: Float32Array;
 }
 
 /**
@@ -36,7 +38,8 @@ export async function* denoise(options: DenoiseOptions): AsyncGenerator<Step, vo
   const { scheduler, predict, dims, signal } = options;
   const { timesteps } = scheduler;
   const total = timesteps.length;
-  let { index, x, noise } = begin(options);
+  let { index, x, noise, ended } = begin(options);
+  if (ended !== undefined) yield finished(index, x, ended);
 
   for (; index < total; index++) {
     signal?.throwIfAborted();
@@ -50,6 +53,14 @@ export async function* denoise(options: DenoiseOptions): AsyncGenerator<Step, vo
 
   function finished(done: number, latents: Float32Array, predictedOriginal: Float32Array): Step {
     const sigma = scheduler.sigmaAfter(done - 1);
+    // Taken now: the generator and the history move on with the next step.
+    const state: State = {
+      index: done,
+      latents,
+      scheduler: scheduler.state(),
+      noise: noise.state(),
+      ...(done === total && { predictedOriginal }),
+    };
     return {
       index: done,
       total,
@@ -57,13 +68,7 @@ export async function* denoise(options: DenoiseOptions): AsyncGenerator<Step, vo
       ...(sigma === undefined ? {} : { sigma }),
       latents: { data: latents.slice(), dims },
       predictedOriginal: { data: predictedOriginal.slice(), dims },
-      checkpoint: () =>
-        serialize({
-          index: done,
-          latents,
-          scheduler: scheduler.state(),
-          noise: noise.state(),
-        } satisfies State),
+      checkpoint: () => serialize(state),
     };
   }
 }
@@ -72,13 +77,27 @@ interface Beginning {
   index: number;
   x: Float32Array;
   noise: TorchGenerator;
+  /** the prediction of the last step, when none is left to do */
+  ended?: Float32Array | undefined;
 }
 
 function begin({ scheduler, seed, dims, start }: DenoiseOptions): Beginning {
   if (start?.kind === 'resume') {
     const state = deserialize(start.checkpoint) as State;
+    const length = dims.reduce((product, size) => product * size, 1);
+    if (state.latents.length !== length || state.index > scheduler.timesteps.length) {
+      throw new UserError(
+        'bad-checkpoint',
+        'The stored state belongs to a picture of another size.',
+      );
+    }
     scheduler.restore(state.scheduler);
-    return { index: state.index, x: state.latents, noise: TorchGenerator.from(state.noise) };
+    return {
+      index: state.index,
+      x: state.latents,
+      noise: TorchGenerator.from(state.noise),
+      ended: state.predictedOriginal,
+    };
   }
   if (start?.kind === 'branch') {
     const { fromStep, predictedOriginal } = start;

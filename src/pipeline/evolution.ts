@@ -1,8 +1,9 @@
 // How a picture came to be: its kept steps as a contact sheet, an animation, or a plot of the changes.
 
 import sharp from 'sharp';
+import { UserError } from '../errors.js';
 import { digits } from './image/digits.js';
-import { shownTensor } from './kept.js';
+import { keptTensor } from './kept.js';
 import type { EncodedImage, EvolutionOptions, FloatTensor, KeptStep, RgbImage } from './types.js';
 
 /** What draws latents cheaply: a loaded model. */
@@ -10,7 +11,7 @@ export interface Drawer {
   preview(latents: FloatTensor): Promise<RgbImage>;
 }
 
-type Draw = Drawer['preview'];
+export type Draw = Drawer['preview'];
 
 /** px on the longer side of a whole sheet */
 const SHEET = 2048;
@@ -21,20 +22,30 @@ const GAP = 4;
 const INK = '#1e1f22';
 
 /**
- * @param model draws the frames
  * @param steps in order of their index; at least one
- * @throws Error when it cannot be made to fit into `maxBytes`
+ * @param draw the picture of latents [1, C, h, w]
+ * @throws UserError when there is nothing to show or it cannot be made to fit into `maxBytes`
  */
-export async function drawEvolution(
+export async function evolution(
+  steps: readonly KeptStep[],
+  options: EvolutionOptions,
+  maxBytes: number,
+  draw: Draw,
+): Promise<EncodedImage> {
+  if (steps.length === 0) throw new UserError('no-steps', 'There are no kept steps to show.');
+  if (options.kind === 'changes') return changePlot(steps);
+  if (options.kind === 'animation') return animation(steps, options.show, maxBytes, draw);
+  return contactSheet(evenly(steps, options.frames), options, maxBytes, draw);
+}
+
+/** The evolution in the model's own cheap pictures. */
+export function drawEvolution(
   model: Drawer,
   steps: readonly KeptStep[],
   options: EvolutionOptions,
   maxBytes: number,
 ): Promise<EncodedImage> {
-  const draw: Draw = (latents) => model.preview(latents);
-  if (options.kind === 'changes') return changePlot(steps);
-  if (options.kind === 'animation') return animation(steps, options.show, maxBytes, draw);
-  return contactSheet(evenly(steps, options.frames), options, maxBytes, draw);
+  return evolution(steps, options, maxBytes, (latents) => model.preview(latents));
 }
 
 /** `count` of the items, evenly spread, the first and the last among them. */
@@ -53,7 +64,7 @@ async function contactSheet(
   draw: Draw,
 ): Promise<EncodedImage> {
   const frames: RgbImage[] = [];
-  for (const step of steps) frames.push(await draw(shownTensor(step, show)));
+  for (const step of steps) frames.push(await draw(keptTensor(step, show)));
   const { width, height } = frames[0]!;
   const columns = Math.ceil(Math.sqrt((frames.length * height) / width));
   const rows = Math.ceil(frames.length / columns);
@@ -90,7 +101,7 @@ async function contactSheet(
       .toBuffer();
     if (bytes.length <= maxBytes) return { bytes, type: 'image/png', ...size };
   }
-  throw new Error(`a sheet of ${frames.length} frames does not fit into ${maxBytes} bytes`);
+  throw tooLarge(maxBytes);
 }
 
 async function animation(
@@ -102,7 +113,7 @@ async function animation(
   const frames: Buffer[] = [];
   let size = { width: 0, height: 0 };
   for (const step of steps) {
-    const image = await draw(shownTensor(step, show));
+    const image = await draw(keptTensor(step, show));
     size = { width: image.width, height: image.height };
     frames.push(
       await sharp(image.data, { raw: { ...size, channels: 3 } })
@@ -117,14 +128,22 @@ async function animation(
       .toBuffer();
     if (bytes.length <= maxBytes) return { bytes, type: 'image/webp', ...size };
   }
-  throw new Error(`an animation of ${frames.length} frames does not fit into ${maxBytes} bytes`);
+  throw tooLarge(maxBytes);
+}
+
+function tooLarge(maxBytes: number): UserError {
+  return new UserError(
+    'evolution-too-large',
+    `These steps do not fit into the ${maxBytes} bytes that may be sent here; ask for fewer frames.`,
+    { maxBytes },
+  );
 }
 
 /** Mean absolute change of the prediction from each step to the next; one value fewer than steps. */
 export function changes(steps: readonly KeptStep[]): number[] {
   return steps.slice(1).map((step, i) => {
-    const now = shownTensor(step, 'prediction').data;
-    const before = shownTensor(steps[i]!, 'prediction').data;
+    const now = keptTensor(step, 'prediction').data;
+    const before = keptTensor(steps[i]!, 'prediction').data;
     let sum = 0;
     for (let k = 0; k < now.length; k++) sum += Math.abs(now[k]! - before[k]!);
     return sum / now.length;

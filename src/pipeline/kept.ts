@@ -1,8 +1,9 @@
 // Steps as the store keeps them: half precision, which no eye can tell from the original.
 
 import { fromHalf, toHalf } from './fp16.js';
-import type { EvolutionOptions, FloatTensor, KeptStep, Step } from './types.js';
+import type { FloatTensor, KeptStep, Step } from './types.js';
 
+/** Latents beyond 65519 become infinity, which no scheduler here reaches. */
 export function toKept(step: Step): KeptStep {
   return {
     index: step.index,
@@ -26,8 +27,11 @@ export function fromKept(step: KeptStep): {
   };
 }
 
-/** The tensor that an evolution shows. */
-export function shownTensor(step: KeptStep, show: EvolutionOptions['show']): FloatTensor {
-  const { latents, predictedOriginal } = fromKept(step);
-  return show === 'prediction' ? predictedOriginal : latents;
+/** Another name of `toKept`. */
+export const keepStep = toKept;
+
+/** Only the tensor that is to be shown: decoding halves takes time. */
+export function keptTensor(step: KeptStep, show: 'prediction' | 'latents'): FloatTensor {
+  const bits = show === 'prediction' ? step.predictedOriginal : step.latents;
+  return { data: fromHalf(bits), dims: [1, ...step.dims] };
 }

@@ -8,6 +8,7 @@ import { basename, join, resolve } from 'node:path';
 import { UserError } from '../errors.js';
 import { denoise } from './denoise.js';
 import { StableDiffusion } from './families/sd.js';
+import { checkParameters } from './parameters.js';
 import { loadPreviewer, type Previewer } from './preview.js';
 import { createScheduler, schedulerDisplayName } from './schedulers/index.js';
 import { readJson } from './session.js';
@@ -65,6 +66,7 @@ export class Model {
     parameters: GenerationParameters,
     options: GenerateOptions = {},
   ): AsyncGenerator<Step, void> {
+    checkParameters(parameters, this.info);
     const { prompt, negativePrompt, guidanceScale, seed, steps } = parameters;
     const { latentChannels, vaeScale } = this.#family.parts;
     const dims = [1, latentChannels, parameters.height / vaeScale, parameters.width / vaeScale];
@@ -98,7 +100,7 @@ export class Model {
  * Loads a diffusers ONNX directory with the first provider that can run it.
  * @throws UserError naming what is missing or damaged
  */
-export async function loadModel(directory: string, options: LoadOptions): Promise<Model> {
+export async function loadModel(directory: string, options: LoadOptions = {}): Promise<Model> {
   const begun = performance.now();
   const root = resolve(directory);
   const folder = await stat(root).catch(() => undefined);

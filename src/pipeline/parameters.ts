@@ -40,11 +40,12 @@ export function checkParameters(
     ['prompt', parameters.prompt],
     ['negative prompt', parameters.negativePrompt],
   ] as const) {
-    if (text.length > LIMITS.promptLength) {
+    const length = [...text].length;
+    if (length > LIMITS.promptLength) {
       throw new UserError(
         'prompt-too-long',
-        `The ${name} may have at most ${LIMITS.promptLength} characters; this one has ${text.length}.`,
-        { max: LIMITS.promptLength, length: text.length },
+        `The ${name} may have at most ${LIMITS.promptLength} characters; this one has ${length}.`,
+        { max: LIMITS.promptLength, length },
       );
     }
   }

@@ -14,16 +14,34 @@ export interface InfotextExtras {
   readonly stoppedAt?: number;
 }
 
-/** What the program calls itself in the files it makes. */
-const VERSION = 'ylem';
+export interface InfotextFacts extends InfotextExtras {
+  readonly parameters: GenerationParameters;
+  /** what painted: the named scheduler, or the model's own */
+  readonly scheduler: string;
+  readonly modelName: string;
+  readonly modelHash: string;
+  /** of this program */
+  readonly version: string;
+}
 
-/** Sampler and schedule type stand apart, as A1111 has it since 1.9. */
+/** The infotext of a picture that this model paints. */
 export function infotextOf(
-  p: GenerationParameters,
-  model: Pick<ModelInfo, 'name' | 'hash' | 'defaultScheduler'>,
+  parameters: GenerationParameters,
+  info: Pick<ModelInfo, 'name' | 'hash' | 'defaultScheduler'>,
   extras: InfotextExtras = {},
 ): string {
-  const scheduler = p.scheduler ?? model.defaultScheduler;
+  return formatInfotext({
+    parameters,
+    scheduler: parameters.scheduler ?? info.defaultScheduler,
+    modelName: info.name,
+    modelHash: info.hash,
+    version: 'Ylem',
+    ...extras,
+  });
+}
+
+/** Sampler and schedule type stand apart, as A1111 has it since 1.9. */
+export function formatInfotext({ parameters: p, scheduler, ...extras }: InfotextFacts): string {
   const karras = scheduler.endsWith(' Karras');
   const values: [string, string | number][] = [
     ['Steps', p.steps],
@@ -34,14 +52,14 @@ export function infotextOf(
     ['CFG scale', p.guidanceScale],
     ['Seed', p.seed],
     ['Size', `${p.width}x${p.height}`],
-    ['Model hash', model.hash],
-    ['Model', model.name],
+    ['Model hash', extras.modelHash],
+    ['Model', extras.modelName],
     ['RNG', 'CPU'],
   );
   if (extras.branch)
     values.push(['Branch step', extras.branch.fromStep], ['Branch seed', extras.branch.seed]);
   if (extras.stoppedAt !== undefined) values.push(['Stopped at', extras.stoppedAt]);
-  values.push(['Version', VERSION]);
+  values.push(['Version', extras.version]);
   const lines = [p.prompt];
   if (p.negativePrompt !== '') lines.push(`Negative prompt: ${p.negativePrompt}`);
   lines.push(values.map(([key, value]) => `${key}: ${quote(String(value))}`).join(', '));
@@ -50,7 +68,7 @@ export function infotextOf(
 
 const quote = (value: string): string => (/[,:\n]/.test(value) ? JSON.stringify(value) : value);
 
-/** What could be read; absent where the text does not say. */
+/** What an infotext says; a value that it lacks or that makes no sense is absent. */
 export interface ReadInfotext {
   readonly prompt: string;
   readonly negativePrompt: string;
@@ -59,41 +77,55 @@ export interface ReadInfotext {
   readonly guidanceScale?: number;
   readonly width?: number;
   readonly height?: number;
-  readonly scheduler?: SchedulerName;
+  /** as a user knows it, such as 'DPM++ 2M Karras'; may be one that is not known here */
+  readonly scheduler?: string;
+  /** every key and value of the last line */
+  readonly values: ReadonlyMap<string, string>;
 }
 
-/** Reads an infotext back, A1111's too. What is missing or no number is left out. */
+const NEGATIVE = 'Negative prompt: ';
+
+/** Reads what A1111, its relatives and this program write. Never throws. */
 export function parseInfotext(text: string): ReadInfotext {
   const lines = text.split('\n');
-  const values = /^\s*Steps: /.test(lines.at(-1) ?? '')
-    ? keyValues(lines.pop()!)
-    : new Map<string, string>();
-  const mark = 'Negative prompt: ';
-  const negativeAt = lines.findLastIndex((line) => line.startsWith(mark));
+  const last = keyValues(lines.at(-1) ?? '');
+  // A text without the last line is a prompt alone.
+  const values = last.has('Steps') || last.size >= 3 ? last : new Map<string, string>();
+  if (values.size > 0) lines.pop();
+  const negativeAt = lines.findLastIndex((line) => line.startsWith(NEGATIVE));
   const prompt = (negativeAt < 0 ? lines : lines.slice(0, negativeAt)).join('\n');
   const negativePrompt =
-    negativeAt < 0 ? '' : lines.slice(negativeAt).join('\n').slice(mark.length);
+    negativeAt < 0 ? '' : lines.slice(negativeAt).join('\n').slice(NEGATIVE.length);
   const size = /^(\d+)x(\d+)$/.exec(values.get('Size') ?? '');
-  const schedule = values.get('Schedule type');
-  const sampler = [values.get('Sampler'), schedule === 'Automatic' ? undefined : schedule]
-    .filter(Boolean)
-    .join(' ');
-  const scheduler = SCHEDULER_NAMES.find((name) => name === sampler);
+  const scheduler = schedulerIn(values);
   return {
     prompt,
     negativePrompt,
-    ...numberOf('seed', values.get('Seed')),
-    ...numberOf('steps', values.get('Steps')),
-    ...numberOf('guidanceScale', values.get('CFG scale')),
-    ...numberOf('width', size?.[1]),
-    ...numberOf('height', size?.[2]),
+    ...numeric('seed', values.get('Seed')),
+    ...numeric('steps', values.get('Steps')),
+    ...numeric('guidanceScale', values.get('CFG scale')),
+    ...numeric('width', size?.[1]),
+    ...numeric('height', size?.[2]),
     ...(scheduler === undefined ? {} : { scheduler }),
+    values,
   };
 }
 
-function numberOf<K extends string>(key: K, text: string | undefined): { [P in K]?: number } {
-  const value = text === undefined || text === '' ? Number.NaN : Number(text);
-  return (Number.isFinite(value) ? { [key]: value } : {}) as { [P in K]?: number };
+function numeric<K extends string>(key: K, text: string | undefined): { [key in K]?: number } {
+  const value = Number(text);
+  if (text === undefined || text.trim() === '' || !Number.isFinite(value)) return {};
+  return { [key]: value } as { [key in K]?: number };
+}
+
+/** Sampler and schedule type as one name; the spelling used here where it is known. */
+function schedulerIn(values: ReadonlyMap<string, string>): string | undefined {
+  const parts = [values.get('Sampler'), values.get('Schedule type')];
+  const name = parts.filter((part) => part && part !== 'Automatic').join(' ');
+  if (name === '') return undefined;
+  const lower = name.toLowerCase();
+  return (
+    SCHEDULER_NAMES.find((known): known is SchedulerName => known.toLowerCase() === lower) ?? name
+  );
 }
 
 function keyValues(line: string): Map<string, string> {
