@@ -5,6 +5,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, join, resolve } from 'node:path';
+import { listSupportedBackends } from 'onnxruntime-node';
 import { UserError } from '../errors.js';
 import { denoise } from './denoise.js';
 import { StableDiffusion } from './families/sd.js';
@@ -20,6 +21,8 @@ import type {
   Start,
   Step,
 } from './types.js';
+
+const AVAILABLE = new Set(listSupportedBackends().map(({ name }) => name));
 
 export interface LoadOptions {
   /** in the order of preference; default: the CPU */
@@ -116,6 +119,11 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
   const threads = options.threads ?? Math.min(8, availableParallelism());
   const tried: { name: string; reason: string }[] = [];
   for (const provider of options.providers ?? ['cpu']) {
+    // onnxruntime-node takes an unknown provider without a word and runs on the CPU instead.
+    if (!AVAILABLE.has(provider)) {
+      tried.push({ name: provider, reason: "this platform's onnxruntime-node has none" });
+      continue;
+    }
     try {
       const session = { provider, threads };
       const family = await StableDiffusion.load(root, session);
