@@ -46,9 +46,10 @@ export class Composer {
     this.outside = outside;
     this.suggestions = new Suggestions();
     this.input = h('textarea', {
-      class: 'line',
+      class: 'line-input',
       attrs: {
         rows: 1,
+        cols: 1,
         role: 'combobox',
         autocomplete: 'off',
         'aria-autocomplete': 'list',

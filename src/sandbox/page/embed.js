@@ -94,6 +94,8 @@ export function embedView(around) {
       const text = markdown(embed.title, around);
       if (embed.url) {
         const anchor = link(embed.url, {});
+        // A link in a link would fall out of it.
+        for (const inner of text.querySelectorAll('a')) inner.replaceWith(...inner.childNodes);
         anchor.append(text);
         title.append(anchor);
       } else title.append(text);

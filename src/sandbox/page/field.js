@@ -62,8 +62,15 @@ export class Field {
           },
           icon('close'),
         );
+    const words = option.raw.type === OptionType.String && option.choices === null;
     this.grow = h('span', { class: 'grow' });
-    this.element = h('div', { class: 'option' }, name, this.isFile ? null : this.grow, remove);
+    this.element = h(
+      'div',
+      { class: words ? 'option words' : 'option' },
+      name,
+      this.isFile ? null : this.grow,
+      remove,
+    );
     const numeric = option.raw.type === OptionType.Integer || option.raw.type === OptionType.Number;
     const common = {
       id: this.id,
@@ -92,6 +99,7 @@ export class Field {
         attrs: {
           ...common,
           rows: 1,
+          cols: 1,
           role: this.#suggests ? 'combobox' : null,
           'aria-expanded': this.#suggests ? 'false' : null,
           'aria-autocomplete': this.#suggests ? 'list' : null,
@@ -107,9 +115,9 @@ export class Field {
       host.focused(this);
       this.#suggest(true);
     });
-    this.input.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) =>
-      this.#key(event),
-    );
+    this.element.addEventListener('keydown', (event) => {
+      if (event.target === this.input) this.#key(event);
+    });
     this.element.addEventListener('pointerdown', (event) => {
       // A click anywhere in the pill goes to its field.
       if (event.target === this.element || event.target === this.grow) {

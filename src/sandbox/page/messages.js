@@ -18,6 +18,8 @@ export class Messages {
   #views = new Map();
   /** Whether the reader is at the end, and so wants to see what comes. */
   #following = true;
+  /** Where the list was scrolled to when last looked, in px. */
+  #top = 0;
   /** Messages whose finished state was announced. @type {Set<string>} */
   #announced = new Set();
 
@@ -34,14 +36,7 @@ export class Messages {
     this.announcer = announcer;
     this.jump = jump;
     this.around = around;
-    scroller.addEventListener(
-      'scroll',
-      () => {
-        this.#following = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
-        if (this.#following) jump.hidden = true;
-      },
-      { passive: true },
-    );
+    scroller.addEventListener('scroll', () => this.#look(), { passive: true });
     // Pictures that load, boxes that grow and a command box that takes room must not push the end away.
     const observer = new ResizeObserver(() => this.#follow());
     observer.observe(list);
@@ -50,13 +45,28 @@ export class Messages {
   }
 
   toEnd() {
+    this.#look();
     this.#following = true;
     this.jump.hidden = true;
+    this.#top = 0;
     this.#follow();
   }
 
+  /** Who scrolls up stops following; who comes to the end begins to. Growth alone changes nothing. */
+  #look() {
+    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+    if (scrollHeight - scrollTop - clientHeight < NEAR) {
+      this.#following = true;
+      this.jump.hidden = true;
+    } else if (scrollTop < this.#top - 1) this.#following = false;
+    this.#top = scrollTop;
+  }
+
   #follow() {
-    if (this.#following) this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.#look();
+    if (!this.#following) return;
+    this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.#top = this.scroller.scrollTop;
   }
 
   /** @param {string} id */
@@ -88,6 +98,7 @@ export class Messages {
    * @param {string} [instead] id of the page's own stand-in that it takes the place of
    */
   put(message, instead) {
+    this.#look();
     const known = this.#views.has(message.id);
     if (instead && this.#views.has(instead)) this.#drop(instead);
     this.#place(message);

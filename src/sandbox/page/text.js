@@ -254,13 +254,16 @@ export function emojiText(emoji) {
  * @param {import('./types.js').User} user
  */
 export function avatar(user) {
-  let hash = 7;
-  for (const character of user.id) hash = (hash * 31 + character.charCodeAt(0)) % 360;
+  // FNV-1a, then steps of the golden angle, so that neighbouring ids get hues far apart.
+  let hash = 0x811c9dc5;
+  for (const character of user.id)
+    hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193) >>> 0;
+  const hue = Math.round((hash % 1000) * 137.508) % 360;
   const element = h('span', {
     class: user.bot ? 'avatar bot' : 'avatar',
     attrs: { 'aria-hidden': 'true' },
     text: user.bot ? '' : ([...displayName(user)][0] ?? '?').toUpperCase(),
   });
-  element.style.setProperty('--hue', String(hash));
+  element.style.setProperty('--hue', String(hue));
   return element;
 }

@@ -1,0 +1,116 @@
+// The whole way as a first visitor goes it: the real bot as one command starts it, the page it prints,
+// from typing to the picture, another one, and how it came to be.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { inPage, launch, newest, type Visit, visit } from './browser.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+let browser: Browser;
+let bot: ChildProcess;
+let directory: string;
+let here: Visit;
+let page: Page;
+
+beforeAll(async () => {
+  browser = await launch();
+  directory = await mkdtemp(join(tmpdir(), 'ylem-journey-'));
+  const { DISCORD_TOKEN: _token, YLEM_MODEL: _model, ...env } = process.env;
+  bot = spawn(process.execPath, [join(ROOT, 'bin/ylem.js'), 'start'], {
+    cwd: directory,
+    env: {
+      ...env,
+      YLEM_DATA_DIR: directory,
+      YLEM_SANDBOX: '1',
+      YLEM_SANDBOX_PORT: '0',
+      YLEM_PROVIDERS: 'cpu',
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  here = await visit(browser, await address(bot));
+  page = here.page;
+});
+afterAll(async () => {
+  await browser?.close();
+  if (bot !== undefined && bot.exitCode === null) {
+    const ended = new Promise((resolve) => bot.once('close', resolve));
+    bot.kill('SIGTERM');
+    await ended;
+  }
+  if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+});
+
+/** The page's address, as the bot prints it. */
+function address(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const read = (chunk: Buffer) => {
+      text += chunk.toString();
+      const found = /http:\/\/127\.0\.0\.1:\d+\//.exec(text);
+      if (found && text.includes('Open it')) resolve(found[0]);
+    };
+    child.stdout?.on('data', read);
+    child.stderr?.on('data', read);
+    child.once('close', (code) => reject(new Error(`the bot ended (${code}):\n${text}`)));
+  });
+}
+
+/** The seed that the newest message tells once its picture is done. */
+async function seed(): Promise<string> {
+  const facts = newest(page).getByText(/Seed/);
+  await facts.waitFor({ timeout: 90_000 });
+  return (await facts.locator('code').first().textContent()) ?? '';
+}
+
+/** Waits until the newest message is another one than `last`; resolves with its id. */
+async function another(last: string | null): Promise<string | null> {
+  const id = () => newest(page).getAttribute('data-id');
+  await expect
+    .poll(async () => /^\d+$/.test((await id()) ?? '') && (await id()) !== last, {
+      timeout: 30_000,
+    })
+    .toBe(true);
+  return id();
+}
+
+test('from the first line to the picture, another one, and its steps', async () => {
+  await page.evaluate(`(() => {
+    window.shown = new Set();
+    new MutationObserver(() => {
+      for (const image of document.querySelectorAll('.picture img')) window.shown.add(image.src.split('?')[0]);
+    }).observe(document.body, { subtree: true, childList: true });
+  })()`);
+  await page.getByRole('button', { name: '/imagine prompt: a red fox on a meadow' }).click();
+  await page.keyboard.press('Enter');
+  const first = await another(null);
+  await newest(page).getByText('used').waitFor();
+  const firstSeed = await seed();
+  expect(firstSeed).toMatch(/^\d+$/);
+  // At least one preview was on show before the final picture.
+  expect(await page.evaluate<number>('window.shown.size')).toBeGreaterThanOrEqual(2);
+  const image = newest(page).locator('.picture img');
+  await expect.poll(() => image.count(), { timeout: 10_000 }).toBe(1);
+  expect(await image.evaluate(inPage<number>('return element.naturalWidth'))).toBeGreaterThan(0);
+  expect(await image.getAttribute('alt')).toContain('a red fox on a meadow');
+
+  await newest(page).getByRole('button', { name: 'Reroll' }).click();
+  const second = await another(first);
+  expect(await seed()).not.toBe(firstSeed);
+
+  await newest(page).getByRole('button', { name: 'Steps' }).click();
+  await another(second);
+  const sheet = newest(page).locator('.picture img');
+  await sheet.waitFor({ timeout: 60_000 });
+  await newest(page).locator('.picture').click();
+  const box = page.getByRole('dialog', { name: 'Picture' });
+  await box.getByRole('link', { name: 'Download' }).waitFor();
+  await page.keyboard.press('Escape');
+  await box.waitFor({ state: 'hidden' });
+  expect(here.errors).toEqual([]);
+});
