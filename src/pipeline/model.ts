@@ -3,7 +3,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { listSupportedBackends } from 'onnxruntime-node';
 import { UserError } from '../errors.js';
@@ -13,6 +12,7 @@ import { checkParameters } from './parameters.js';
 import { loadPreviewer, type Previewer } from './preview.js';
 import { createScheduler, schedulerDisplayName } from './schedulers/index.js';
 import { readJson } from './session.js';
+import { fastestThreads } from './threads.js';
 import type {
   FloatTensor,
   GenerationParameters,
@@ -116,7 +116,7 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
   const schedulerConfig = await readJson(root, join(root, 'scheduler', 'scheduler_config.json'));
   // Steps, keys and class are checked before the large files are read.
   const { warnings } = createScheduler(schedulerConfig, 20);
-  const threads = options.threads ?? Math.min(8, availableParallelism());
+  const threads = options.threads ?? (await fastestThreads());
   const tried: { name: string; reason: string }[] = [];
   for (const provider of options.providers ?? ['cpu']) {
     // onnxruntime-node takes an unknown provider without a word and runs on the CPU instead.
@@ -188,15 +188,20 @@ async function describe(
     defaultSteps: number('steps', 20),
     defaultGuidanceScale: number('guidanceScale', 7.5),
     defaultScheduler: schedulerDisplayName(schedulerConfig),
-    hash: await hashOf(join(root, 'unet', 'model.onnx')),
+    hash: await hashOf(join(root, 'unet')),
     previewKind: previewer.kind,
     warnings,
   };
 }
 
-/** sha256 of the graph's file, the first 10 hex digits. */
-async function hashOf(path: string): Promise<string> {
+/** sha256 of the graph's file, and of the weights where they lie beside it; 10 hex digits. */
+async function hashOf(folder: string): Promise<string> {
   const hash = createHash('sha256');
-  for await (const part of createReadStream(path)) hash.update(part as Buffer);
+  for (const file of ['model.onnx', 'model.onnx_data', 'weights.pb']) {
+    const path = join(folder, file);
+    if (file !== 'model.onnx' && !(await stat(path).catch(() => undefined))?.isFile()) continue;
+    for await (const part of createReadStream(path, { highWaterMark: 1 << 20 }))
+      hash.update(part as Buffer);
+  }
   return hash.digest('hex').slice(0, 10);
 }

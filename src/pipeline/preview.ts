@@ -13,6 +13,20 @@ export interface Previewer {
   draw(latents: FloatTensor): Promise<RgbImage>;
 }
 
+/**
+ * Stable Diffusion 1.x and 2.x latents to RGB, as the community has fitted them (ComfyUI's
+ * latent_formats.py, class SD15).
+ */
+const SD_FACTORS: LinearMap = {
+  factors: [
+    [0.3512, 0.2297, 0.3227],
+    [0.325, 0.4974, 0.235],
+    [-0.2829, 0.1762, 0.2721],
+    [-0.212, -0.2616, -0.7177],
+  ],
+  bias: [0, 0, 0],
+};
+
 /** ms that a full decode may take to count as cheap */
 const CHEAP_DECODE = 40;
 const DECODERS = ['preview_decoder', 'taesd_decoder', 'vae_decoder_tiny'];
@@ -37,28 +51,35 @@ export async function loadPreviewer(
     );
   }
   const { parts } = model;
-  const side = parts.sampleSize;
-  const probe: FloatTensor = {
-    data: new TorchGenerator(0).randn([1, parts.latentChannels, side, side]),
-    dims: [1, parts.latentChannels, side, side],
-  };
   const given = linearMap(
     await readJson(root, join(root, 'preview.json'), true),
     parts.latentChannels,
   );
   if (given !== undefined) return linear(given);
-  await model.decode(probe); // the first decode pays for the arena
+  const small = noise(parts.latentChannels, Math.min(16, parts.sampleSize));
+  await model.decode(small); // the first decode pays for the arena
   const begun = performance.now();
-  const image = await model.decode(probe);
-  if (performance.now() - begun < CHEAP_DECODE)
+  const image = await model.decode(small);
+  const area = (parts.sampleSize / small.dims[2]!) ** 2;
+  if ((performance.now() - begun) * area < CHEAP_DECODE)
     return { kind: 'vae', draw: (latents) => model.decode(latents) };
-  return linear(fitLinear(probe, image));
+  const known =
+    parts.latentChannels === 4 &&
+    parts.vaeScale === 8 &&
+    Math.abs(parts.scalingFactor - 0.18215) < 1e-5;
+  return linear(known ? SD_FACTORS : fitLinear(small, image));
+}
+
+function noise(channels: number, side: number): FloatTensor {
+  const dims = [1, channels, side, side];
+  return { data: new TorchGenerator(0).randn(dims), dims };
 }
 
 function tinyDecoder(graph: Graph, config: unknown): Previewer {
   const input = [...graph.inputs.keys()][0]!;
-  const range = (config as { output_range?: unknown } | undefined)?.output_range;
-  const signed = Array.isArray(range) ? Number(range[0]) < 0 : false;
+  const { sample_range: range, _class_name: kind } = (config ?? {}) as Record<string, unknown>;
+  // diffusers' AutoencoderTiny gives [-1, 1], TAESD itself [0, 1].
+  const signed = Array.isArray(range) ? Number(range[0]) < 0 : kind === 'AutoencoderTiny';
   return {
     kind: 'decoder',
     async draw(latents) {

@@ -1,7 +1,7 @@
 // ONNX sessions: opened with the first provider that works, fed by what their graphs say they want.
 
 import { access, readFile } from 'node:fs/promises';
-import { relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { UserError } from '../errors.js';
 import { fromHalf, toHalf } from './fp16.js';
@@ -113,15 +113,43 @@ export async function openGraph(
     const reason = error instanceof Error ? error.message : String(error);
     if (options.provider !== 'cpu' && !/protobuf|parse|external|No such file|size/i.test(reason))
       throw error;
-    throw new UserError(
-      'model-file-damaged',
-      `The model's ${name} cannot be read: ${firstLine(reason)}`,
-      { file: name },
-    );
+    throw await damaged(root, path, reason);
   }
 }
 
-const firstLine = (text: string): string => text.split('\n')[0]!.slice(0, 300);
+/** What is wrong with a graph's file, or with the file beside it that holds its weights. */
+async function damaged(root: string, path: string, reason: string): Promise<UserError> {
+  const name = relative(root, path);
+  const data = /([\w.-]+(?:_data|\.data|\.pb|\.bin|\.weights))\b/.exec(reason)?.[1];
+  if (data !== undefined) {
+    const file = relative(root, join(dirname(path), data));
+    const there = await access(join(root, file)).then(
+      () => true,
+      () => false,
+    );
+    return there
+      ? new UserError(
+          'model-file-damaged',
+          `The model's ${file}, which holds the weights of ${name}, is damaged or cut off.`,
+          { file },
+        )
+      : new UserError(
+          'model-file-missing',
+          `The model lacks ${file}, which holds the weights of ${name}.`,
+          { file },
+        );
+  }
+  const why = reason
+    .split('\n')[0]!
+    .replace(/^.*failed:\s*/, '')
+    .replaceAll(root, '')
+    .slice(0, 200);
+  return new UserError(
+    'model-file-damaged',
+    `The model's ${name} is damaged or cut off (${why.replace(/\.$/, '')}).`,
+    { file: name },
+  );
+}
 
 /**
  * A JSON file of the model's directory; undefined when it is optional and not there.

@@ -1,8 +1,10 @@
 // Stable Diffusion 1.x and 2.x: CLIP text encoder, UNet with cross-attention, VAE decoder.
 
 import { join } from 'node:path';
+import type { Tensor } from 'onnxruntime-node';
 import { UserError } from '../../errors.js';
 import type { NoisePredictor } from '../denoise.js';
+import { TorchGenerator } from '../noise/torch.js';
 import { floats, type Graph, openGraph, readJson, type SessionOptions } from '../session.js';
 import { loadTokenizer, type PromptTokenizer } from '../tokenizer.js';
 import type { FloatTensor, RgbImage } from '../types.js';
@@ -13,6 +15,11 @@ const object = (value: unknown): Json =>
 const number = (value: unknown): number | undefined =>
   typeof value === 'number' ? value : undefined;
 
+/**
+ * ms of two model calls beyond which a batch is not tried: it gains nothing where a call fills the
+ * processor, and the trial would delay the start.
+ */
+const SLOW_CALLS = 300;
 /** Prompts whose embeddings are kept. */
 const CACHED_PROMPTS = 64;
 
@@ -38,6 +45,8 @@ export class StableDiffusion {
   readonly #embeddings = new Map<string, FloatTensor>();
   /** guidance in one batch of two; settled at load */
   #batched = false;
+  /** of the run in progress, for models that take it as an input */
+  #guidance = 1;
   /** called with the ms of every UNet call */
   onUnet: (ms: number) => void = () => {};
 
@@ -79,24 +88,27 @@ export class StableDiffusion {
         "The model's unet/model.onnx is not a Stable Diffusion UNet.",
       );
     }
-    const declared = sample.shape[1];
+    // A graph with free dimensions declares names or -1 instead of sizes.
+    const size = (value: unknown) => (Number(value) > 0 ? Number(value) : undefined);
     const latentChannels =
+      size(sample.shape[1]) ??
       number(unetConfig.in_channels) ??
       number(vaeConfig.latent_channels) ??
-      (typeof declared === 'number' ? declared : 4);
-    const blocks = Array.isArray(vaeConfig.block_out_channels)
-      ? vaeConfig.block_out_channels.length
-      : 4;
+      4;
     const levels = Array.isArray(unetConfig.block_out_channels)
       ? unetConfig.block_out_channels.length
       : 4;
-    const vaeScale = 2 ** (blocks - 1);
-    const sampleSize = number(unetConfig.sample_size) ?? 64;
+    const vaeScale = Array.isArray(vaeConfig.block_out_channels)
+      ? 2 ** (vaeConfig.block_out_channels.length - 1)
+      : await measuredScale(vae, latentChannels);
+    const sampleSize = number(unetConfig.sample_size) ?? size(sample.shape[2]) ?? 64;
+    // Exported graphs have the UNet's halvings and doublings fixed: each level halves evenly.
+    const sizeMultiple = vaeScale * 2 ** (levels - 1);
     const model = new StableDiffusion(
       {
         latentChannels,
         vaeScale,
-        sizeMultiple: Math.max(8, vaeScale),
+        sizeMultiple,
         sampleSize,
         scalingFactor: number(vaeConfig.scaling_factor) ?? 0.18215,
         shiftFactor: number(vaeConfig.shift_factor) ?? 0,
@@ -107,7 +119,7 @@ export class StableDiffusion {
       unet,
       vae,
     );
-    await model.#probe(Math.max(sampleSize, 2 ** (levels - 1)));
+    await model.#probe(sampleSize, 2 ** (levels - 1));
     return model;
   }
 
@@ -145,7 +157,10 @@ export class StableDiffusion {
     dims: readonly number[],
   ): Promise<NoisePredictor> {
     const conditional = await this.encodePrompt(prompt);
-    if (guidanceScale <= 1) return (sample, t) => this.#call(sample, dims, t, conditional);
+    this.#guidance = guidanceScale;
+    // A distilled model takes the guidance as an input instead of a second estimate.
+    if (guidanceScale <= 1 || this.#unet.inputs.has('timestep_cond'))
+      return (sample, t) => this.#call(sample, dims, t, conditional);
     const unconditional = await this.encodePrompt(negativePrompt);
     const scale = Math.fround(guidanceScale);
     return async (sample, t) => {
@@ -192,6 +207,7 @@ export class StableDiffusion {
       sample: this.#unet.feed('sample', sample, dims),
       timestep: this.#timestep(t, dims[0]!),
       encoder_hidden_states: this.#unet.feed('encoder_hidden_states', context.data, context.dims),
+      ...this.#timestepCond(dims[0]!),
     });
     this.onUnet(performance.now() - begun);
     return floats(outputs.out_sample ?? Object.values(outputs)[0], 'out_sample').data;
@@ -211,6 +227,26 @@ export class StableDiffusion {
     return [both.subarray(0, sample.length), both.subarray(sample.length)];
   }
 
+  /**
+   * Latent consistency models (Luo et al. 2023): the guidance w - 1 as a sinusoidal embedding
+   * [B, time_cond_proj_dim], half sines and half cosines of 1000 (w - 1) at falling frequencies.
+   */
+  #timestepCond(batch: number): Record<string, Tensor> {
+    const declared = this.#unet.inputs.get('timestep_cond');
+    if (declared === undefined) return {};
+    const width = Number(declared.shape[1]) > 0 ? Number(declared.shape[1]) : 256;
+    const half = width >> 1;
+    const values = new Float32Array(batch * width);
+    for (let i = 0; i < half; i++) {
+      const angle = 1000 * (this.#guidance - 1) * Math.exp((-i * Math.log(10000)) / (half - 1));
+      for (let b = 0; b < batch; b++) {
+        values[b * width + i] = Math.sin(angle);
+        values[b * width + half + i] = Math.cos(angle);
+      }
+    }
+    return { timestep_cond: this.#unet.feed('timestep_cond', values, [batch, width]) };
+  }
+
   /** Three generations of exports: [batch] (diffusers' script), ["steps"], and rank 0 (Optimum). */
   #timestep(t: number, batch: number) {
     const shape = this.#unet.inputs.get('timestep')!.shape;
@@ -221,28 +257,54 @@ export class StableDiffusion {
   }
 
   /**
-   * Settles whether guidance runs as one batch of two: only where that is clearly faster and gives the
-   * very same bits, so that the choice cannot show in any picture.
+   * Settles whether guidance runs as one batch of two: only where that is clearly faster and gives
+   * the very same bits at two sizes, so that the choice cannot show in any picture.
+   * @param side latents per side that the model was trained on
+   * @param least latents per side that the UNet can halve as often as it does
    */
-  async #probe(side: number): Promise<void> {
-    const dims = [1, this.parts.latentChannels, side, side];
-    const sample = new Float32Array(dims.reduce((a, b) => a * b)).map((_, i) => Math.sin(i));
+  async #probe(side: number, least: number): Promise<void> {
     const [a, b] = [await this.encodePrompt(''), await this.encodePrompt('a')];
-    await this.#call(sample, dims, 500, a); // the first call pays for the arena
-    const begun = performance.now();
-    const one = [
-      await this.#call(sample, dims, 500, a),
-      await this.#call(sample, dims, 500, b),
-    ] as const;
-    const apart = performance.now() - begun;
-    if (apart > 4000) return; // slow models gain nothing from a batch on a CPU, and start sooner
-    await this.#callBoth(sample, dims, 500, a, b);
-    const again = performance.now();
-    const two = await this.#callBoth(sample, dims, 500, a, b);
-    const together = performance.now() - again;
-    const same = two.every((values, k) => values.every((value, i) => value === one[k]![i]));
-    this.#batched = same && together < 0.95 * apart;
+    const both = (height: number, width: number) => {
+      const dims = [1, this.parts.latentChannels, height, width];
+      const sample = new TorchGenerator(0).randn(dims);
+      return {
+        apart: async () =>
+          [await this.#call(sample, dims, 500, a), await this.#call(sample, dims, 500, b)] as const,
+        together: () => this.#callBoth(sample, dims, 500, a, b),
+      };
+    };
+    const small = both(2 * least, 2 * least);
+    await small.apart(); // the first calls pay for the arena
+    const estimate = (await timed(small.apart)) * (side / (2 * least)) ** 2;
+    if (estimate > SLOW_CALLS) return;
+    const [wide, square] = [both(2 * least, 4 * least), both(side, side)];
+    for (const { apart, together } of [wide, square]) {
+      const [one, two] = [await apart(), await together()];
+      if (!two.every((values, k) => values.every((value, i) => value === one[k]![i]))) return;
+    }
+    let [slow, fast] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+    for (let round = 0; round < 3; round++) {
+      slow = Math.min(slow, await timed(square.apart));
+      fast = Math.min(fast, await timed(square.together));
+    }
+    this.#batched = fast < 0.95 * slow;
   }
+}
+
+/** ms */
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const begun = performance.now();
+  await work();
+  return performance.now() - begun;
+}
+
+/** px per latent, where no configuration says it: the size of a decoded picture tells. */
+async function measuredScale(vae: Graph, channels: number): Promise<number> {
+  const side = 8;
+  const dims = [1, channels, side, side];
+  const zeros = new Float32Array(channels * side * side);
+  const outputs = await vae.run({ latent_sample: vae.feed('latent_sample', zeros, dims) });
+  return Number(Object.values(outputs)[0]?.dims[2]) / side;
 }
 
 function double(a: Float32Array, b: Float32Array): Float32Array {
