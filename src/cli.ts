@@ -1,7 +1,6 @@
 // The `ylem` command: finds the subcommand and turns what it throws into an exit status.
 // Subcommands are imported when they are called, so that `--help` loads nothing.
 
-import { readFile } from 'node:fs/promises';
 import { HELP } from './cli/help.js';
 import { UserError } from './errors.js';
 
@@ -26,7 +25,7 @@ async function run(args: readonly string[]): Promise<number> {
       return 0;
     case '--version':
     case '-v':
-      process.stdout.write(`${await version()}\n`);
+      process.stdout.write(`${await (await import('./engine/version.js')).readVersion()}\n`);
       return 0;
     default: {
       const what = command === undefined ? 'Name a command' : `There is no command "${command}"`;
@@ -38,11 +37,6 @@ async function run(args: readonly string[]): Promise<number> {
 function expectNothing(command: string, rest: readonly string[]): void {
   if (rest[0] === undefined) return;
   throw new UserError('bad-argument', `ylem ${command} takes no arguments, got "${rest[0]}".`);
-}
-
-async function version(): Promise<string> {
-  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 function complain(message: string): 2 {

@@ -4,24 +4,20 @@ import { randomInt } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
+import sharp from 'sharp';
 import { type Config, loadConfig } from '../config.js';
+import { drawerFor } from '../engine/draw.js';
 import { UserError } from '../errors.js';
 import {
   checkParameters,
   drawEvolution,
-  encodeWithin,
+  encodePng,
   infotextOf,
   loadModel,
   type Model,
   toKept,
 } from '../pipeline/index.js';
-import type {
-  EncodedImage,
-  GenerationParameters,
-  KeptStep,
-  ModelInfo,
-  Step,
-} from '../pipeline/types.js';
+import type { GenerationParameters, KeptStep, ModelInfo, Step } from '../pipeline/types.js';
 import { badArgument, type ImagineArguments, parseImagine } from './arguments.js';
 import { writeWhole } from './files.js';
 import { IMAGINE_HELP } from './help.js';
@@ -32,11 +28,11 @@ const SHEET_FRAMES = 9;
 
 /** ms */
 interface Timings {
-  load: number;
-  encode: number;
-  unet: number[];
-  decode: number;
-  total: number;
+  readonly load: number;
+  readonly encode: number;
+  readonly unet: readonly number[];
+  readonly decode: number;
+  readonly total: number;
 }
 
 /**
@@ -88,24 +84,41 @@ async function paint(
     }
     if (last === undefined) throw new Error('Expected at least one step');
     progress.say('decoding');
-    const decodeFrom = performance.now();
-    const rgb = await model.decode(last.latents);
-    const decode = performance.now() - decodeFrom;
-    const image = await encodeWithin(rgb, Infinity, infotextOf(parameters, model.info));
+    const image = await encodePng(
+      await model.decode(last.latents),
+      infotextOf(parameters, model.info),
+    );
     await writeWhole(asked.out, image.bytes);
+    const { encode, unet, decode } = model.timings;
     const files = [asked.out];
     if (asked.evolution !== undefined) {
       progress.say('drawing the evolution');
-      const evolution = await evolutionFor(model, kept, asked.evolution);
-      await writeWhole(asked.evolution, evolution.bytes);
+      await writeWhole(asked.evolution, await evolutionFor(model, kept, asked.evolution));
       files.push(asked.evolution);
     }
-    const timings = { load, encode: 0, unet: [], decode, total: performance.now() - from };
+    const timings = { load, encode, unet, decode, total: performance.now() - from };
     progress.end();
     report(asked, parameters, model.info, timings, files);
   } finally {
     await model.dispose();
   }
+}
+
+/** A contact sheet for a file that ends in .png, else an animation. */
+async function evolutionFor(
+  model: Model,
+  kept: readonly KeptStep[],
+  file: string,
+): Promise<Uint8Array> {
+  const options = {
+    kind: /\.png$/i.test(file) ? 'sheet' : 'animation',
+    frames: SHEET_FRAMES,
+    order: 'reading',
+    show: 'prediction',
+  } as const;
+  const drawer = await drawerFor(model, kept, options);
+  const { bytes } = await drawEvolution(drawer, kept, options, Infinity);
+  return /\.gif$/i.test(file) ? sharp(bytes, { animated: true }).gif().toBuffer() : bytes;
 }
 
 /**

@@ -3,6 +3,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import {
   drawEvolution,
+  encodePreview,
   encodeWithin,
   fromKept,
   infotextOf,
@@ -11,7 +12,9 @@ import {
   readInfotext,
   toKept,
 } from '../pipeline/index.js';
-import type { RgbImage, Start, Step } from '../pipeline/types.js';
+import type { FloatTensor, Start, Step } from '../pipeline/types.js';
+import { type Branch, packCheckpoint, unpackCheckpoint } from './checkpoint.js';
+import { drawerFor } from './draw.js';
 import {
   type AttemptResult,
   type EngineReplies,
@@ -107,7 +110,7 @@ export class Host {
     const from = performance.now();
     try {
       this.#model = loadModel(directory, {
-        ...(providers.length > 0 && { providers }),
+        providers,
         ...(threads !== undefined && { threads }),
       });
       const { info } = await this.#model;
@@ -146,68 +149,88 @@ export class Host {
     const model = await this.#loaded();
     await this.#send({ kind: 'started', attempt: number });
     await listen();
-    const steps = model.generate(parameters, { ...startOf(job.start), signal: abort.signal });
-    let last: Step | undefined;
-    let stopped = false;
-    while (!abort.signal.aborted && !stopped) {
+    const { start, branch } = beginning(job.start);
+    let end: Ending | undefined;
+    let encode = 0;
+    for await (const step of this.#steps(attempt, model, job, start, branch)) {
+      encode = model.timings.encode;
+      const { index, total } = step;
+      const stopped = attempt.stopping && index < total;
+      end = { index, total, stopped, latents: stopped ? step.predictedOriginal : step.latents };
+      if (stopped) break;
+      await this.#preview(attempt, model, step, parameters);
+    }
+    if (abort.signal.aborted) return undefined;
+    if (end === undefined) throw new Error('Expected at least one step');
+
+    const { index, total, stopped, latents } = end;
+    const decodeFrom = performance.now();
+    const rgb = await this.#exclusive(() => model.decode(latents));
+    const fileFrom = performance.now();
+    const infotext = infotextOf(parameters, model.info, {
+      ...(branch !== undefined && { branch }),
+      ...(stopped && { stoppedAt: index }),
+    });
+    const image = await encodeWithin(rgb, job.maxBytes, infotext);
+    const [decode, file] = [fileFrom - decodeFrom, performance.now() - fileFrom];
+    return { image, index, total, stopped, infotext, timings: { encode, decode, file } };
+  }
+
+  /** The steps of an attempt, each told to the bot; ends early when the attempt is cancelled. */
+  async *#steps(
+    attempt: Attempt,
+    model: Model,
+    { parameters }: EngineJob,
+    start: Start | undefined,
+    branch: Branch | undefined,
+  ): AsyncGenerator<Step, void> {
+    const { signal } = attempt.abort;
+    const options = { signal, ...(start !== undefined && { start }) };
+    const steps = model.generate(parameters, options);
+    let calls = 0;
+    while (!signal.aborted) {
       const from = performance.now();
       const next = await this.#exclusive(() => steps.next());
-      if (next.done === true) break;
-      last = next.value;
+      if (next.done === true) return;
+      const step = next.value;
+      const { encode, unet } = model.timings;
+      // The prompt is encoded on the way to the first step.
+      const milliseconds = performance.now() - from - (calls === 0 ? encode : 0);
+      const { index, total, timestep } = step;
       await this.#send({
         kind: 'progress',
-        attempt: number,
+        attempt: attempt.number,
         report: {
-          index: last.index,
-          total: last.total,
-          timestep: last.timestep,
-          milliseconds: performance.now() - from,
-          kept: toKept(last),
-          checkpoint: last.checkpoint(),
+          index,
+          total,
+          timestep,
+          milliseconds,
+          kept: toKept(step),
+          checkpoint: packCheckpoint({ branch, state: step.checkpoint() }),
         },
+        unet: unet.slice(calls),
       });
+      calls = unet.length;
       await listen();
-      stopped = attempt.stopping && last.index < last.total;
-      if (!stopped) await this.#preview(attempt, model, last);
+      if (!signal.aborted) yield step;
     }
-    await steps.return(undefined);
-    if (abort.signal.aborted) return undefined;
-    if (last === undefined) throw new Error('Expected at least one step');
-
-    const decodeFrom = performance.now();
-    const rgb = await this.#exclusive(() =>
-      model.decode(stopped ? last.predictedOriginal : last.latents),
-    );
-    const fileFrom = performance.now();
-    const infotext = infotextOf(parameters, model.info);
-    const image = await encodeWithin(rgb, job.maxBytes, infotext);
-    return {
-      image,
-      index: last.index,
-      total: last.total,
-      stopped,
-      infotext,
-      timings: {
-        encode: 0,
-        decode: fileFrom - decodeFrom,
-        file: performance.now() - fileFrom,
-      },
-    };
   }
 
   /** Only when it was asked for; never after the last step: the picture itself is next then. */
-  async #preview(attempt: Attempt, model: Model, step: Step): Promise<void> {
+  async #preview(
+    attempt: Attempt,
+    model: Model,
+    step: Step,
+    { width, height }: EngineJob['parameters'],
+  ): Promise<void> {
     const { index, total } = step;
     if (attempt.previewAfter === undefined || index <= attempt.previewAfter) return;
     if (index === total) return;
     attempt.previewAfter = undefined;
     const rgb = await this.#exclusive(() => model.preview(step.predictedOriginal));
-    const image = await encodeWithin(rgb, 1 << 20);
-    await this.#send({
-      kind: 'preview',
-      attempt: attempt.number,
-      preview: { ...image, index, total },
-    });
+    const image = await encodePreview(rgb, width, height);
+    const preview = { ...image, index, total };
+    await this.#send({ kind: 'preview', attempt: attempt.number, preview });
   }
 
   // --- requests -----------------------------------------------------------------------------
@@ -224,14 +247,16 @@ export class Host {
   async #do(request: EngineRequest): Promise<EngineReplies[EngineRequest['kind']]> {
     const model = await this.#loaded();
     switch (request.kind) {
-      case 'evolution':
-        return drawEvolution(model, request.steps, request.options, request.maxBytes);
+      case 'evolution': {
+        const { steps, options, maxBytes } = request;
+        return drawEvolution(await drawerFor(model, steps, options), steps, options, maxBytes);
+      }
       case 'picture': {
-        const tensor = fromKept(request.step)[
-          request.show === 'prediction' ? 'predictedOriginal' : 'latents'
-        ];
-        const rgb: RgbImage = await model.preview(tensor);
-        return encodeWithin(rgb, request.maxBytes);
+        const { step, show, maxBytes } = request;
+        const drawer = await drawerFor(model, [step], { kind: 'sheet', frames: 1, show });
+        const { latents, predictedOriginal } = fromKept(step);
+        const shown = show === 'prediction' ? predictedOriginal : latents;
+        return encodeWithin(await drawer.preview(shown), maxBytes);
       }
       case 'infotext':
         return readInfotext(request.png);
@@ -245,20 +270,37 @@ async function listen(): Promise<void> {
   await turn();
 }
 
-function startOf(start: RunStart): { readonly start?: Start } {
+interface Ending {
+  readonly index: number;
+  readonly total: number;
+  readonly stopped: boolean;
+  /** what the picture is made of, [1, C, h, w] */
+  readonly latents: FloatTensor;
+}
+
+interface Beginning {
+  readonly start?: Start;
+  readonly branch?: Branch;
+}
+
+function beginning(start: RunStart): Beginning {
   switch (start.kind) {
     case 'noise':
       return {};
-    case 'resume':
-      return { start };
-    case 'branch':
+    case 'branch': {
+      const { step, seed } = start;
+      const { predictedOriginal } = fromKept(step);
       return {
-        start: {
-          kind: 'branch',
-          fromStep: start.step.index,
-          predictedOriginal: fromKept(start.step).predictedOriginal,
-          seed: start.seed,
-        },
+        start: { kind: 'branch', fromStep: step.index, predictedOriginal, seed },
+        branch: { fromStep: step.index, seed },
       };
+    }
+    case 'resume': {
+      const { branch, state } = unpackCheckpoint(start.checkpoint);
+      return {
+        start: { kind: 'resume', checkpoint: state },
+        ...(branch !== undefined && { branch }),
+      };
+    }
   }
 }

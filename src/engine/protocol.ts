@@ -61,7 +61,13 @@ export type FromEngine =
   | { readonly kind: 'unloadable'; readonly error: WireError }
   /** the attempt has been taken up: from here on a death counts against its run */
   | { readonly kind: 'started'; readonly attempt: number }
-  | { readonly kind: 'progress'; readonly attempt: number; readonly report: StepReport }
+  | {
+      readonly kind: 'progress';
+      readonly attempt: number;
+      readonly report: StepReport;
+      /** ms of each bare UNet call of the step: two where guidance is not batched */
+      readonly unet: readonly number[];
+    }
   | { readonly kind: 'preview'; readonly attempt: number; readonly preview: Preview }
   | { readonly kind: 'done'; readonly attempt: number; readonly result: AttemptResult }
   | { readonly kind: 'failed'; readonly attempt: number; readonly error: WireError }

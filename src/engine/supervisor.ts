@@ -27,8 +27,8 @@ import {
 export interface EngineSettings {
   /** a diffusers ONNX directory */
   readonly modelDirectory: string;
-  /** tried in this order; absent: the pipeline's own order for this host */
-  readonly providers?: readonly string[];
+  /** such as 'cuda' and 'cpu', tried in this order */
+  readonly providers: readonly string[];
   /** CPU threads of a model call; absent: probed or left to onnxruntime */
   readonly threads?: number;
   readonly logger?: Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
@@ -95,8 +95,8 @@ interface ActiveRun {
   deaths: number;
   /** the newest checkpoint and the step it stands after */
   checkpoint: { readonly bytes: Uint8Array; readonly index: number } | undefined;
-  /** ms of each model call by step index */
-  readonly unet: Map<number, number>;
+  /** ms of the bare UNet calls by step index */
+  readonly unet: Map<number, readonly number[]>;
   stopping: boolean;
   preview: Deferred<Preview | undefined> | undefined;
   /** step of the newest preview handed out */
@@ -274,7 +274,7 @@ class Supervisor implements LocalEngine {
   #start(): void {
     this.#restart = undefined;
     if (this.#closed !== undefined) return;
-    const { modelDirectory, providers = [], threads, logger } = this.#settings;
+    const { modelDirectory, providers, threads, logger } = this.#settings;
     const { stallMs = 120_000, loadMs = 600_000 } = this.#settings;
     this.#loaded = false;
     const child = new EngineProcess(
@@ -330,7 +330,7 @@ class Supervisor implements LocalEngine {
         return;
       case 'progress': {
         const { report } = message;
-        run.unet.set(report.index, report.milliseconds);
+        if (message.unet.length > 0) run.unet.set(report.index, message.unet);
         // A copy: the owner may hand the report's own bytes to another thread, and the original is
         // a view that would keep the whole message alive.
         run.checkpoint = { bytes: report.checkpoint.slice(), index: report.index };
@@ -497,7 +497,7 @@ function withTimes(run: ActiveRun, result: AttemptResult): RunResult {
     timings: {
       ...result.timings,
       load: (run.startedAt ?? now) - run.askedAt,
-      unet: [...run.unet.values()],
+      unet: [...run.unet.values()].flat(),
       total: now - run.askedAt,
     },
   };

@@ -41,11 +41,13 @@ it.each(['SIGKILL', 'SIGTERM'] as const)(
     const bot = spawn(process.execPath, ['--input-type=module', '-e', BOT], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const [line] = (await once(bot.stdout, 'data')) as [Buffer];
+    const [line] = (await Promise.race([
+      once(bot.stdout, 'data'),
+      once(bot, 'exit').then(() => Promise.reject(new Error('the bot ended too early'))),
+    ])) as [Buffer];
     const pid = Number(line.toString());
     expect(await alive(pid)).toBe(true);
     bot.kill(signal);
-    await once(bot, 'exit');
     await vi.waitUntil(async () => !(await alive(pid)), { timeout: 20_000 });
   },
 );

@@ -1,0 +1,52 @@
+// Pictures of kept steps: by the full VAE where there is time for that, else the quick way.
+
+import sharp from 'sharp';
+import { fromKept, type Model } from '../pipeline/index.js';
+import type { EvolutionOptions, FloatTensor, KeptStep, RgbImage } from '../pipeline/types.js';
+
+/** ms that the pictures of one evolution may take together: a run may wait for its next step */
+const BUDGET = 8000;
+
+export interface Drawer {
+  /** latents [1, C, h, w] to a picture at the full size */
+  preview(latents: FloatTensor): Promise<RgbImage>;
+}
+
+/**
+ * How the frames of an evolution are drawn: all in the same way. Where nothing was decoded yet,
+ * the last step is, to learn what that costs.
+ */
+export async function drawerFor(
+  model: Model,
+  steps: readonly KeptStep[],
+  { kind, frames, show }: Pick<EvolutionOptions, 'kind' | 'frames' | 'show'>,
+): Promise<Drawer> {
+  const last = steps.at(-1);
+  if (kind !== 'changes' && last !== undefined) {
+    if (model.timings.decode === 0) {
+      const { latents, predictedOriginal } = fromKept(last);
+      await model.decode(show === 'prediction' ? predictedOriginal : latents);
+    }
+    const count = kind === 'sheet' ? Math.min(frames, steps.length) : steps.length;
+    if (model.timings.decode * count <= BUDGET) {
+      return { preview: (latents) => model.decode(latents) };
+    }
+  }
+  return {
+    preview: async (latents) => enlarge(await model.preview(latents), latents, model.info.vaeScale),
+  };
+}
+
+/** Quick pictures may be as small as the latents. */
+async function enlarge(image: RgbImage, { dims }: FloatTensor, scale: number): Promise<RgbImage> {
+  const [, , h, w] = dims as [number, number, number, number];
+  const [width, height] = [w * scale, h * scale];
+  if (image.width >= width) return image;
+  const data = await sharp(image.data, {
+    raw: { width: image.width, height: image.height, channels: 3 },
+  })
+    .resize({ width, height, fit: 'fill', kernel: 'cubic' })
+    .raw()
+    .toBuffer();
+  return { data, width, height };
+}
