@@ -146,7 +146,7 @@ const SCHEMA = z.object({
 export const VARIABLES: readonly string[] = Object.keys(SCHEMA.shape);
 
 /** Set for tests and benchmarks; no settings of the bot. */
-const OTHER_VARIABLES = /^YLEM_(?:BENCH_|TEST_|OPENAPI$)/;
+const OTHER_VARIABLES = /^YLEM_(?:BENCH_|TEST_|OPENAPI$|CHROMIUM$)/;
 
 /**
  * The settings in an environment. An empty variable counts as one that is not set.

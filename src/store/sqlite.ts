@@ -14,8 +14,10 @@ export async function loadSqlite(
   if (Number.parseInt(version, 10) >= BUILT_IN_SINCE) {
     try {
       // Not known to the type declarations of the oldest Node; the package declares the same API.
-      const name: string = 'node:sqlite';
-      return (await quietly(() => import(name))) as Pick<SqliteModule, 'DatabaseSync'>;
+      return (await quietly(() => import('node:sqlite' as string))) as Pick<
+        SqliteModule,
+        'DatabaseSync'
+      >;
     } catch (error) {
       // A Node that was built without it.
       if ((error as NodeJS.ErrnoException).code !== 'ERR_UNKNOWN_BUILTIN_MODULE') throw error;
