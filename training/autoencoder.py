@@ -1,0 +1,130 @@
+"""Trains the autoencoder: the decoder against the closed-form encoder's latents, or both (`--encoder`).
+
+`python -m training.autoencoder --minutes 60 --out runs/vae` begins or resumes. Most steps see windows
+of 128 px around the things (the decoder is convolutional), the last quarter whole pictures. Latents
+get a little noise, since a diffusion model's are never exact.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from .codec import Codec, autoencoder
+from .render import Renderer
+from .run import Average, Run
+from .world import Sampler
+
+
+def edges(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return x[..., 1:] - x[..., :-1], x[..., 1:, :] - x[..., :-1, :]
+
+
+def loss_of(out: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Absolute and squared error of pixels, and absolute error of their differences, which keeps edges sharp."""
+    sharp = sum((a - b).abs().mean() for a, b in zip(edges(out), edges(target)))
+    return (out - target).abs().mean() + (out - target).square().mean() + sharp
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--batch", type=int, default=16, help="windows per step; whole pictures count as four")
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--decay", type=float, default=0.5)
+    parser.add_argument("--whole", type=float, default=0.2, help="share of the run, at its end, that sees whole pictures")
+    parser.add_argument("--encoder", action="store_true", help="train the encoder too: the diffusion model must then be trained anew")
+    parser.add_argument("--window", type=int, default=8, help="side of a window in latent cells of 16 px")
+    parser.add_argument("--things", type=int, default=1000, help="see only the first so many things")
+    parser.add_argument("--grid", action="store_true", help="things on the latent grid only")
+    parser.add_argument("--noise", type=float, default=0.05)
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    device = args.device
+    run = Run(args.out, args.minutes, args.rate, decay=args.decay)
+    checkpoint = args.out / "checkpoint.pt"
+    vae, images, state = autoencoder(), 0, None
+    if checkpoint.exists():
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        vae.load_state_dict(state["vae"])
+    elif args.weights:
+        vae.load_state_dict(torch.load(args.weights, map_location="cpu", weights_only=True)["vae"])
+    vae.to(device, memory_format=torch.channels_last).train()
+    vae.encoder.requires_grad_(args.encoder)
+    parameters = [p for p in vae.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=args.rate, betas=(0.9, 0.99), weight_decay=0.0, foreach=True)
+    average = Average({"vae": vae}, 0.998)
+    if state:
+        optimizer.load_state_dict(state["optimizer"])
+        average.shadow = {n: {k: v.to(device) for k, v in s.items()} for n, s in state["average"].items()}
+        average.steps, images = state["average_steps"], state["images"]
+    codec, renderer = Codec(device=device), Renderer(device)
+    rng = random.Random(args.seed * 1_000_003 + images)
+    sampler = Sampler(args.things, plain=0.4, styles=0.0 if args.grid else 0.1, grid=args.grid)
+    w = args.window
+    losses, errors, began, seen = [], [], time.monotonic(), 0
+
+    def checkpoint_state() -> dict:
+        return {"vae": vae.state_dict(), "optimizer": optimizer.state_dict(), "average": average.shadow, "average_steps": average.steps, "images": images}
+
+    while run.progress < 1:
+        whole = run.progress > 1 - args.whole or args.encoder
+        count = max(1, args.batch // 4) if whole else args.batch // 2
+        scenes = [sampler.sample(rng) for _ in range(count)]
+        picture = renderer(scenes, 256)
+        latents = None
+        if not args.encoder:
+            # Half the time from the half-size render, whose latents the diffusion model learns.
+            latents = codec.encode(picture if rng.random() < 0.5 else renderer(scenes, 128))
+        if not whole:
+            windows, targets = [], []
+            for i, scene in enumerate(scenes):
+                for _ in range(2):
+                    item = rng.choice(scene.items) if scene.items else None
+                    cx, cy = (item.x, item.y) if item else (rng.random(), rng.random())
+                    x, y = (min(16 - w, max(0, round(16 * v - w / 2 + rng.uniform(-3, 3)))) for v in (cx, cy))
+                    windows.append(latents[i, :, y:y + w, x:x + w])
+                    targets.append(picture[i, :, 16 * y:16 * (y + w), 16 * x:16 * (x + w)])
+            latents, picture = torch.stack(windows), torch.stack(targets)
+        with torch.autocast(torch.device(device).type, torch.bfloat16):
+            if args.encoder:
+                latents = vae.encode(picture).latent_dist.mean.float()
+            latents = latents + args.noise * torch.randn_like(latents)
+            out = vae.decode(latents.contiguous(memory_format=torch.channels_last)).sample.float()
+        loss = loss_of(out, picture)
+        if args.encoder:  # keep the latents' scale, and keep them quiet
+            loss = loss + 1e-3 * latents.square().mean()
+        loss.backward()
+        for group in optimizer.param_groups:
+            group["lr"] = run.learning_rate()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        average.update({"vae": vae})
+        run.steps += 1
+        images += len(picture)
+        seen += len(picture)
+        losses.append(loss.detach())
+        errors.append((out.detach() - picture).square().mean())
+        if run.due():
+            psnr = 10 * torch.log10(4 / torch.stack(errors).mean()).item()
+            run.log(images=images, loss=torch.stack(losses).mean().item(), psnr=psnr, whole=int(whole), rate=seen / (time.monotonic() - began), lr=run.learning_rate())
+            losses, errors, began, seen = [], [], time.monotonic(), 0
+        if run.save_due():
+            run.save(checkpoint_state())
+    run.save(checkpoint_state())
+
+
+if __name__ == "__main__":
+    main()

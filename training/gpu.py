@@ -1,0 +1,76 @@
+"""One piece of work for a borrowed GPU: `python -m training.gpu --stage vae|diffusion|judge --minutes 9 --out $OUT`.
+
+Needs nothing but this folder and torch, diffusers, transformers and tokenizers. A call starts from what an
+earlier call left in `--from` (weights in shards under 16 MiB), trains for the given minutes and leaves its
+own shards: averaged weights in fp16, the log, and a sheet of samples. Order: vae once or twice, then
+diffusion as often as there is time, then judge.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+SHARD = 15 * 2**20
+
+
+def split(state: dict[str, dict[str, torch.Tensor]], directory: Path, name: str) -> None:
+    """Writes averaged weights in fp16 as NAME-0.pt, NAME-1.pt, ..., each under 16 MiB."""
+    shard, size, index = {}, 0, 0
+    for part, tensors in state.items():
+        for key, value in tensors.items():
+            value = value.half() if value.is_floating_point() else value
+            if shard and size + value.nbytes > SHARD:
+                torch.save(shard, directory / f"{name}-{index}.pt")
+                shard, size, index = {}, 0, index + 1
+            shard[f"{part}|{key}"] = value.cpu().contiguous().clone()
+            size += value.nbytes
+    torch.save(shard, directory / f"{name}-{index}.pt")
+
+
+def join(directory: Path, name: str) -> dict[str, dict[str, torch.Tensor]]:
+    state: dict[str, dict[str, torch.Tensor]] = {}
+    for path in sorted(directory.glob(f"{name}-*.pt")):
+        for key, value in torch.load(path, map_location="cpu", weights_only=True).items():
+            part, _, key = key.partition("|")
+            state.setdefault(part, {})[key] = value.float() if value.is_floating_point() else value
+    return state
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--stage", choices=("vae", "diffusion", "judge"), required=True)
+    parser.add_argument("--minutes", type=float, default=8.5)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--from", dest="source", type=Path, help="what an earlier call left")
+    parser.add_argument("rest", nargs="*", help="further options of the stage's trainer, after --")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder)
+        if args.stage == "judge":
+            sys.exit(subprocess.call([sys.executable, "-m", "training.judge", "--minutes", str(args.minutes), "--batch", "256", "--out", str(args.out / "judge.pt"), *args.rest]))
+        module = {"vae": "training.autoencoder", "diffusion": "training.diffusion"}[args.stage]
+        command = [sys.executable, "-m", module, "--minutes", str(args.minutes), "--out", str(run), "--threads", "8"]
+        command += ["--batch", "256", "--rate", "1e-3"] if args.stage == "diffusion" else ["--batch", "64", "--rate", "2e-3"]
+        if args.source and (state := join(args.source, args.stage)):
+            torch.save({"unet": state["unet"], "text_encoder": state["text_encoder"]} if args.stage == "diffusion" else state, run / "start.pt")
+            command += ["--weights", str(run / "start.pt")]
+        code = subprocess.call([*command, *args.rest])
+        if code:
+            sys.exit(code)
+        checkpoint = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
+        split(checkpoint["average"], args.out, args.stage)
+        shutil.copy(run / "log.jsonl", args.out / f"{args.stage}.jsonl")
+        print(json.dumps({"images": checkpoint["images"], "files": sorted(p.name for p in args.out.iterdir())}))
+
+
+if __name__ == "__main__":
+    main()

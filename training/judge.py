@@ -1,0 +1,154 @@
+"""The judge: a small centre-point detector (Zhou et al. 2019, CenterNet) of things and their colours.
+
+It is trained on renders with its own seeds, blurred, noised and softened as a decoder might do, never on
+pictures that the model painted. `python -m training.judge --minutes 12 --out runs/judge.pt`
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .codec import Codec
+from .render import Renderer
+from .world import COLOUR_NAMES, NAMES, RELATIONS, Sampler, Scene
+
+NATURAL = len(COLOUR_NAMES)  # "its own colour"
+
+
+class Detector(nn.Module):
+    """[B, 3, 128, 128] in [-1,1] to maps on a 16x16 grid: which thing is centred here, and its colour."""
+
+    def __init__(self, width: int = 48):
+        super().__init__()
+        w = width
+
+        def step(a: int, b: int, stride: int) -> nn.Sequential:
+            return nn.Sequential(nn.Conv2d(a, b, 3, stride, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU(inplace=True))
+
+        self.body = nn.Sequential(
+            nn.Conv2d(3, w, 4, 4), nn.BatchNorm2d(w), nn.ReLU(inplace=True), step(w, w, 1), step(w, 2 * w, 2), step(2 * w, 2 * w, 1))
+        self.deep = nn.Sequential(step(2 * w, 4 * w, 2), step(4 * w, 4 * w, 1), step(4 * w, 4 * w, 1), step(4 * w, 2 * w, 1))
+        self.join = step(4 * w, 3 * w, 1)
+        self.thing = nn.Conv2d(3 * w, len(NAMES), 1)
+        self.colour = nn.Conv2d(3 * w, len(COLOUR_NAMES) + 1, 1)
+        nn.init.constant_(self.thing.bias, -6.0)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x = self.body(x)
+        x = self.join(torch.cat((x, F.interpolate(self.deep(x), scale_factor=2.0, mode="bilinear", align_corners=False)), 1))
+        return self.thing(x), self.colour(x)
+
+
+class Judge:
+    """Finds (thing, colour or None, x, y, confidence) in pictures [B, 3, 256, 256]."""
+
+    def __init__(self, path: Path, threshold: float = 0.4):
+        self.net = Detector()
+        self.net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["net"])
+        self.net.eval()
+        self.threshold = threshold
+
+    @torch.no_grad()
+    def __call__(self, pictures: torch.Tensor) -> list[list[tuple]]:
+        found = []
+        for part in F.avg_pool2d(pictures.clamp(-1, 1), 2).split(32):
+            heat, colour = self.net(part)
+            heat = heat.sigmoid()
+            best, which = heat.max(1)
+            peak = (best == F.max_pool2d(best[:, None], 3, 1, 1)[:, 0]) & (best > self.threshold)
+            tint = colour.argmax(1)
+            for b in range(len(part)):
+                found.append([(NAMES[which[b, y, x]], COLOUR_NAMES[tint[b, y, x]] if tint[b, y, x] < NATURAL else None,
+                               (x + 0.5) / 16, (y + 0.5) / 16, float(best[b, y, x])) for y, x in peak[b].nonzero().tolist()])
+        return found
+
+
+def right(scene: Scene, seen: list[tuple]) -> bool:
+    """Whether what was seen is what the caption asks for: exactly these things, no others, and as they should be."""
+    facts = scene.facts
+    wanted = facts["things"] * facts.get("count", 1)
+    if sorted(name for name, *_ in seen) != sorted(wanted):
+        return False
+    tint = {name: colour for name, colour, *_ in seen}
+    if any(tint[t] != c for t, c in zip(facts["things"], facts.get("colours", ()))):
+        return False
+    if "relation" in facts:
+        at = {name: (x, y) for name, _, x, y, _ in seen}
+        (ax, ay), (bx, by) = (at[t] for t in facts["things"])
+        dx, dy = RELATIONS[facts["relation"]]
+        along, across = (ax - bx) * dx + (ay - by) * dy, abs((ax - bx) * dy) + abs((ay - by) * dx)
+        return along > 0 and along >= across
+    return True
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=12)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--things", type=int, default=1000)
+    parser.add_argument("--grid", type=float, default=0.5, help="share of scenes on the latent grid")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(5)
+    device = args.device
+    net = Detector().to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.01)
+    samplers = [Sampler(args.things, heldout=None, plain=0.6, styles=0.05, grid=g) for g in (False, True)]
+    rng, renderer, codec = random.Random(987_654_321), Renderer(device), Codec(device=device)
+    start, told, images = time.monotonic(), time.monotonic(), 0
+    while (progress := (time.monotonic() - start) / 60 / args.minutes) < 1:
+        scenes = [samplers[rng.random() < args.grid].sample(rng) for _ in range(args.batch)]
+        x = renderer(scenes, 128)
+        with torch.no_grad():  # what a decoder might do to a picture
+            kind = rng.random()
+            if kind < 0.3:
+                z = codec.encode(x)
+                x = codec.preview(z + 0.25 * rng.random() * torch.randn_like(z))
+            elif kind < 0.55:
+                x = F.interpolate(F.avg_pool2d(x, 2), scale_factor=2, mode="bilinear", align_corners=False)
+            x = x + 0.15 * rng.random() * torch.randn_like(x)
+        heat = torch.zeros(args.batch, len(NAMES), 16, 16)
+        tint = torch.full((args.batch, 16, 16), -100)
+        for b, scene in enumerate(scenes):
+            for item in scene.items:
+                gx, gy = min(15, int(item.x * 16)), min(15, int(item.y * 16))
+                for oy in (-1, 0, 1):  # a soft peak of 3x3 cells
+                    for ox in (-1, 0, 1):
+                        if 0 <= gx + ox < 16 and 0 <= gy + oy < 16:
+                            d = ((gx + ox + 0.5) / 16 - item.x) ** 2 + ((gy + oy + 0.5) / 16 - item.y) ** 2
+                            value = 1.0 if ox == oy == 0 else float(torch.exp(torch.tensor(-d * 256 / 0.9))) * 0.8
+                            heat[b, item.thing, gy + oy, gx + ox] = max(heat[b, item.thing, gy + oy, gx + ox], value)
+                tint[b, gy, gx] = COLOUR_NAMES.index(item.colour) if item.colour else NATURAL
+        heat, tint = heat.to(device), tint.to(device)
+        with torch.autocast(torch.device(device).type, torch.bfloat16):
+            logits, colours = net(x.contiguous(memory_format=torch.channels_last))
+        logits, colours = logits.float(), colours.float()
+        p = logits.sigmoid()
+        # Quality focal loss (Li et al. 2020): the error itself weighs the cross-entropy.
+        focal = ((p - heat).square() * F.binary_cross_entropy_with_logits(logits, heat, reduction="none")).sum() / args.batch
+        loss = focal + F.cross_entropy(colours, tint, ignore_index=-100)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        for group in optimizer.param_groups:
+            group["lr"] = 2e-3 * min(1.0, (images / args.batch + 1) / 100) * min(1.0, (1 - progress) / 0.5)
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+        optimizer.step()
+        images += args.batch
+        if time.monotonic() - told > 20:
+            told = time.monotonic()
+            print(f"{images} images, loss {loss.item():.3f}", flush=True)
+    torch.save({"net": {k: v.float().cpu() for k, v in net.state_dict().items()}}, args.out)
+
+
+if __name__ == "__main__":
+    main()
