@@ -283,7 +283,7 @@ test('Stop keeps the picture of the current step; other people cannot', async ()
   const interaction = await user.command('imagine', {
     prompt: 'long',
     steps: 150,
-    size: '512x512',
+    size: '128x128',
   });
   const forming = await interaction.waitFor((m) =>
     customIds(m).some((id) => id.startsWith('stop:')),
@@ -297,17 +297,17 @@ test('Stop keeps the picture of the current step; other people cannot', async ()
 
 test('Cancel and /cancel drop the picture and say so', async () => {
   const user = world.sandbox.user('ada');
-  const first = await user.command('imagine', { prompt: 'dropped', steps: 150, size: '512x512' });
+  const first = await user.command('imagine', { prompt: 'dropped', steps: 150, size: '128x128' });
   const forming = await first.waitFor((m) => customIds(m).some((id) => id.startsWith('cancel:')));
   await user.click(forming, /^cancel:/);
   await first.waitFor((m) => m.content.includes('Cancelled.'));
   const second = await user.command('imagine', {
     prompt: 'dropped too',
     steps: 150,
-    size: '512x512',
+    size: '128x128',
   });
   await second.waitFor((m) => customIds(m).some((id) => id.startsWith('cancel:')));
-  const third = await user.command('imagine', { prompt: 'and this', steps: 150, size: '512x512' });
+  const third = await user.command('imagine', { prompt: 'and this', steps: 150, size: '128x128' });
   await third.waitFor((m) => customIds(m).some((id) => id.startsWith('cancel:')));
   const choices = await user.autocomplete('cancel', 'which', '');
   expect(choices.map((choice) => choice.name)).toEqual(['All of mine', 'dropped too', 'and this']);
@@ -324,9 +324,9 @@ test('/queue tells what runs and where yours stand, and waiting replies tell the
   const first = await user.command('imagine', {
     prompt: 'secret one',
     steps: 150,
-    size: '512x512',
+    size: '128x128',
   });
-  const second = await user.command('imagine', { prompt: 'two', steps: 150, size: '512x512' });
+  const second = await user.command('imagine', { prompt: 'two', steps: 150, size: '128x128' });
   await second.waitFor((m) => m.content.includes('Next in line'));
   const third = await user.command('imagine', { prompt: 'three', steps: 4 });
   await third.waitFor((m) => m.content.includes('1 ahead in line'));

@@ -30,7 +30,7 @@ afterAll(async () => {
 const EDITS = { method: 'PATCH', path: /\/messages\// };
 
 /** Long enough for a few edits on the way. */
-const LONG = { prompt: 'weather', steps: 60, size: '256x256' };
+const LONG = { prompt: 'weather', steps: 60, size: '96x96' };
 
 async function paint(options: Record<string, string | number | boolean> = LONG) {
   const before = new Set(allPictures(sandbox));
@@ -121,7 +121,7 @@ test('a follow-up whose answer was lost is not made twice', async () => {
     prompt: 'two',
     steps: 30,
     count: 2,
-    size: '256x256',
+    size: '96x96',
   });
   await sandbox.until(() => interaction.messages().filter(isDone).length === 2, {
     what: 'two pictures',
@@ -152,7 +152,7 @@ test('a reply that somebody deletes is not written to again', async () => {
 });
 
 test('a public reply whose token has died is completed by the bot itself', async () => {
-  const { interaction, fresh } = await paint({ ...LONG, steps: 150, size: '512x512' });
+  const { interaction, fresh } = await paint({ ...LONG, steps: 150, size: '128x128' });
   await interaction.waitFor((m) => m.attachments.length > 0);
   sandbox.faults.expire(interaction);
   await done(interaction);
@@ -167,7 +167,7 @@ test('a private reply whose token has died stays private; /steps still has the p
     steps: 100,
     prompt: 'hush',
     private: true,
-    size: '512x512',
+    size: '128x128',
   });
   await interaction.waitFor((m) => customIds(m).length > 0);
   sandbox.faults.expire(interaction);
