@@ -23,8 +23,8 @@ const LOG_Q2 = f(0.693359375);
 const FOUR_OVER_PI = f(4 / Math.PI);
 /** -pi/4 in three parts, so that the reduction keeps its bits (Cody and Waite) */
 const DP1 = f(-0.78515625);
-const DP2 = f(-2.4187564849853515625e-4);
-const DP3 = f(-3.77489497744594108e-8);
+const DP2 = f(-2.4187564849853516e-4);
+const DP3 = f(-3.774894977445941e-8);
 const COS_P = [2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2].map(f);
 const SIN_P = [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1].map(f);
 

@@ -1,55 +1,91 @@
-// The noise schedule: betas and their cumulative products, bit-equal to diffusers'.
+// The forward process: betas and the cumulative products of alpha, bit-equal to torch's float32.
 
-import { UserError } from '../../errors.js';
+import type { SchedulerConfig } from './config.js';
+import { f32, linspace32, sqrt32 } from './math.js';
 
-const f = Math.fround;
+export interface ForwardProcess {
+  /** T, the number of training timesteps */
+  readonly trainSteps: number;
+  /** alpha-bar of timestep 0 to T - 1, float32 */
+  readonly alphasCumprod: Float32Array;
+}
 
-/** torch.linspace in float32: from below up to the middle, from above beyond it. */
-export function linspace(start: number, end: number, count: number): Float32Array {
-  const step = count > 1 ? f(f(end - start) / (count - 1)) : 0;
-  return Float32Array.from({ length: count }, (_, i) =>
-    i < count / 2 ? f(f(start) + step * i) : f(f(end) - step * (count - 1 - i)),
+export interface ForwardOptions {
+  readonly betaStart?: number;
+  readonly betaEnd?: number;
+  readonly schedule?: 'linear' | 'scaled_linear';
+  /** whether the class knows rescale_betas_zero_snr at all */
+  readonly zeroSnr?: boolean;
+  /** lifts a last alpha-bar of 0 to 2^-24, so that the first sigma is finite */
+  readonly floor?: boolean;
+}
+
+/**
+ * Reads num_train_timesteps, beta_start, beta_end, beta_schedule, trained_betas and (where the class
+ * has it) rescale_betas_zero_snr. Options are the class's own defaults.
+ */
+export function forwardProcess(
+  config: SchedulerConfig,
+  options: ForwardOptions = {},
+): ForwardProcess {
+  const asked = config.integer('num_train_timesteps', 1000, 1, 100_000);
+  const trained = config.optionalNumbers('trained_betas');
+  const start = config.number('beta_start', options.betaStart ?? 0.0001, 0, 1);
+  const end = config.number('beta_end', options.betaEnd ?? 0.02, 0, 1);
+  const schedule = config.choice('beta_schedule', options.schedule ?? 'linear', [
+    'linear',
+    'scaled_linear',
+    'squaredcos_cap_v2',
+  ]);
+  if (trained !== undefined && trained.length < asked) {
+    config.reject('trained_betas', `num_train_timesteps (${asked}) of them`);
+  }
+
+  let betas: Float32Array;
+  if (trained !== undefined) betas = Float32Array.from(trained);
+  else if (schedule === 'linear') betas = linspace32(start, end, asked);
+  else if (schedule === 'scaled_linear') {
+    betas = linspace32(Math.sqrt(start), Math.sqrt(end), asked).map((x) => x * x);
+  } else betas = cosineBetas(asked);
+
+  const zeroSnr = options.zeroSnr === true && config.flag('rescale_betas_zero_snr', false);
+  if (zeroSnr) betas = rescaleToZeroSnr(betas);
+  const alphasCumprod = cumulativeProduct(betas.map((beta) => 1 - beta));
+  if (zeroSnr && options.floor === true) alphasCumprod[alphasCumprod.length - 1] = 2 ** -24;
+  return { trainSteps: asked, alphasCumprod };
+}
+
+/** Sigmas of the variance-exploding view, sqrt((1 - alpha-bar) / alpha-bar), rising with t. */
+export function trainSigmas(alphasCumprod: Float32Array): Float32Array {
+  return alphasCumprod.map((a) => sqrt32(f32(f32(1 - a) / a)));
+}
+
+/** Improved DDPM (arXiv 2102.09672, equation 17), each beta at most 0.999. */
+function cosineBetas(n: number): Float32Array {
+  const alphaBar = (t: number) => Math.cos((((t + 0.008) / 1.008) * Math.PI) / 2) ** 2;
+  return Float32Array.from({ length: n }, (_, i) =>
+    Math.min(1 - alphaBar((i + 1) / n) / alphaBar(i / n), 0.999),
   );
 }
 
-export function betasOf(config: Record<string, unknown>): Float32Array {
-  const count = Number(config.num_train_timesteps ?? 1000);
-  if (Array.isArray(config.trained_betas))
-    return Float32Array.from(config.trained_betas as number[]);
-  const [start, end] = [Number(config.beta_start ?? 0.0001), Number(config.beta_end ?? 0.02)];
-  switch (config.beta_schedule ?? 'linear') {
-    case 'linear':
-      return linspace(start, end, count);
-    case 'scaled_linear':
-      return linspace(Math.sqrt(start), Math.sqrt(end), count).map((root) => root * root);
-    case 'squaredcos_cap_v2': {
-      const bar = (t: number) => Math.cos(((t + 0.008) / 1.008) * (Math.PI / 2)) ** 2;
-      return Float32Array.from({ length: count }, (_, i) =>
-        Math.min(1 - bar((i + 1) / count) / bar(i / count), 0.999),
-      );
-    }
-    default:
-      throw new UserError(
-        'unknown-beta-schedule',
-        `The scheduler's beta_schedule ${String(config.beta_schedule)} is not known.`,
-      );
-  }
-}
-
-/** alphas_cumprod: accumulated in float64, every entry rounded to float32. */
-export function alphasCumprod(betas: Float32Array): Float32Array {
+/** Accumulates in float64 and rounds every entry, as torch.cumprod does on the CPU. */
+function cumulativeProduct(alphas: Float32Array): Float32Array {
   let product = 1;
-  return betas.map((beta) => {
-    product *= f(1 - beta);
+  return alphas.map((alpha) => {
+    product *= alpha;
     return product;
   });
 }
 
-/** Algorithm 1 of Lin et al. 2023: shifted and scaled so that the last step holds no signal. */
-export function zeroTerminalSnr(betas: Float32Array): Float32Array {
-  const root = alphasCumprod(betas).map((bar) => Math.sqrt(bar));
-  const [first, last] = [root[0]!, root.at(-1)!];
-  const factor = f(first / f(first - last));
-  const bar = root.map((value) => f(f(value - last) * factor) ** 2);
-  return bar.map((value, i) => f(1 - (i === 0 ? value : f(value / bar[i - 1]!))));
+/** Lin et al. 2023 (arXiv 2305.08891), algorithm 1: the last step carries no signal. */
+function rescaleToZeroSnr(betas: Float32Array): Float32Array {
+  const root = cumulativeProduct(betas.map((beta) => 1 - beta)).map(Math.sqrt);
+  const first = root[0]!;
+  const last = root[root.length - 1]!;
+  const scale = f32(first / f32(first - last));
+  const alphaBar = root.map((r) => {
+    const shifted = f32(f32(r - last) * scale);
+    return shifted * shifted;
+  });
+  return alphaBar.map((a, i) => 1 - (i === 0 ? a : f32(a / alphaBar[i - 1]!)));
 }

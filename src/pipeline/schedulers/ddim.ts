@@ -1,63 +1,75 @@
-// DDIM: Denoising Diffusion Implicit Models (Song, Meng and Ermon 2021), eta = 0.
+// DDIM with eta 0: Song, Meng, Ermon, "Denoising Diffusion Implicit Models", arXiv 2010.02502.
 
-import { alphasCumprod, betasOf, zeroTerminalSnr } from './betas.js';
-import { toOriginal } from './prediction.js';
+import { forwardProcess } from './betas.js';
+import type { SchedulerConfig } from './config.js';
+import { clamp, combine, divide, dynamicThreshold, f32, sqrt32 } from './math.js';
 import type { Scheduler } from './scheduler.js';
-import { leading, linspaced, trailing } from './spacing.js';
+import { readSpacing, spacedTimesteps } from './spacing.js';
 
-const f = Math.fround;
+/** @param steps 1 to num_train_timesteps */
+export function ddim(config: SchedulerConfig, steps: number): Scheduler {
+  const { trainSteps, alphasCumprod } = forwardProcess(config, { zeroSnr: true });
+  const predictionType = config.predictionType(['epsilon', 'v_prediction', 'sample']);
+  const limit = config.flag('clip_sample', true)
+    ? config.number('clip_sample_range', 1)
+    : undefined;
+  const thresholding = config.flag('thresholding', false);
+  const ratio = config.number('dynamic_thresholding_ratio', 0.995, 0, 1);
+  const max = config.number('sample_max_value', 1);
+  const finalAlpha = config.flag('set_alpha_to_one', true) ? 1 : alphasCumprod[0]!;
+  const timesteps = spacedTimesteps(
+    readSpacing(config, 'leading'),
+    trainSteps,
+    steps,
+    config.integer('steps_offset', 0, 0),
+    false,
+  );
 
-export function ddim(config: Record<string, unknown>, steps: number): Scheduler {
-  const count = Number(config.num_train_timesteps ?? 1000);
-  let betas = betasOf(config);
-  if (config.rescale_betas_zero_snr === true) betas = zeroTerminalSnr(betas);
-  const alphaBar = alphasCumprod(betas);
-  const finalAlpha = (config.set_alpha_to_one ?? true) ? 1 : alphaBar[0]!;
-  const offset = Number(config.steps_offset ?? 0);
-  const timesteps =
-    config.timestep_spacing === 'trailing'
-      ? trailing(count, steps)
-      : config.timestep_spacing === 'linspace'
-        ? linspaced(count, steps)
-        : leading(count, steps, steps, offset);
-  const previousAlpha = (t: number): number => {
-    const before = t - Math.floor(count / steps);
-    return before >= 0 ? alphaBar[before]! : finalAlpha;
+  const alphaAt = (t: number) => alphasCumprod.at(t) ?? alphasCumprod.at(-1)!;
+  const alphaBefore = (t: number) => {
+    const previous = t - Math.floor(trainSteps / steps);
+    return previous >= 0 ? alphaAt(previous) : finalAlpha;
   };
-  const clip = (config.clip_sample ?? true) ? Number(config.clip_sample_range ?? 1) : undefined;
 
   return {
     timesteps,
     initNoiseSigma: 1,
     order: 1,
     scaleModelInput: (sample) => sample,
-    step(output, i, x) {
-      const t = timesteps[i]!;
-      const a = alphaBar[t]!;
-      const aPrevious = previousAlpha(t);
-      const { original, epsilon } = toOriginal(
-        String(config.prediction_type ?? 'epsilon'),
-        output,
-        x,
-        a,
-      );
-      if (clip !== undefined)
-        for (let k = 0; k < original.length; k++)
-          original[k] = Math.min(clip, Math.max(-clip, original[k]!));
-      const [sqrtA, sqrtB] = [f(Math.sqrt(aPrevious)), f(Math.sqrt(f(1 - aPrevious)))];
-      const previous = new Float32Array(x.length);
-      for (let k = 0; k < x.length; k++)
-        previous[k] = f(sqrtA * original[k]!) + f(sqrtB * epsilon[k]!);
-      return { previous, predictedOriginal: original };
+
+    step(modelOutput, i, sample) {
+      const a = alphaAt(timesteps[i]!);
+      const aPrevious = alphaBefore(timesteps[i]!);
+      const sqrtA = sqrt32(a);
+      const sqrtB = sqrt32(f32(1 - a));
+
+      let x0: Float32Array;
+      let epsilon: Float32Array;
+      if (predictionType === 'epsilon') {
+        epsilon = modelOutput;
+        x0 = divide(combine([1, sample], [-sqrtB, epsilon]), sqrtA);
+      } else if (predictionType === 'sample') {
+        x0 = modelOutput;
+        epsilon = divide(combine([1, sample], [-sqrtA, x0]), sqrtB);
+      } else {
+        x0 = combine([sqrtA, sample], [-sqrtB, modelOutput]);
+        epsilon = combine([sqrtA, modelOutput], [sqrtB, sample]);
+      }
+      if (thresholding) x0 = dynamicThreshold(x0, ratio, max);
+      else if (limit !== undefined) x0 = clamp(x0, limit);
+
+      // equation 12 with sigma_t = 0
+      const previous = combine([sqrt32(aPrevious), x0], [sqrt32(f32(1 - aPrevious)), epsilon]);
+      return { previous, predictedOriginal: Float32Array.from(x0) };
     },
+
     addNoise(original, noise, i) {
-      const a = alphaBar[timesteps[i]!]!;
-      const [signal, level] = [f(Math.sqrt(a)), f(Math.sqrt(f(1 - a)))];
-      return original.map((value, k) => f(signal * value) + f(level * noise[k]!));
+      const a = alphaAt(timesteps[i]!);
+      return combine([sqrt32(a), original], [sqrt32(f32(1 - a)), noise]);
     },
     sigmaAfter(i) {
-      const a = previousAlpha(timesteps[i]!);
-      return Math.sqrt((1 - a) / a);
+      const a = alphaBefore(timesteps[i]!);
+      return sqrt32(f32(f32(1 - a) / a));
     },
     state: () => ({}),
     restore: () => {},

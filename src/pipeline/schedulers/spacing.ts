@@ -1,25 +1,35 @@
-// Which of the training timesteps a run visits (Lin et al. 2023, table 2), from the noisiest down.
+// Which training timesteps an inference run visits (arXiv 2305.08891, table 2).
 
-/** numpy's rounding: half to even. */
-export function roundEven(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
+import type { SchedulerConfig } from './config.js';
+import { arangeDown, linspace, roundHalfEven } from './math.js';
+
+export type Spacing = 'linspace' | 'leading' | 'trailing';
+
+export function readSpacing(config: SchedulerConfig, fallback: Spacing): Spacing {
+  return config.choice('timestep_spacing', fallback, ['linspace', 'leading', 'trailing']);
 }
 
-export function leading(count: number, steps: number, divisor: number, offset: number): number[] {
-  const ratio = Math.floor(count / divisor);
-  return Array.from({ length: steps }, (_, i) => (steps - 1 - i) * ratio + offset);
-}
-
-export function trailing(count: number, steps: number): number[] {
-  const ratio = count / steps;
-  return Array.from({ length: steps }, (_, i) => roundEven(count - i * ratio) - 1);
-}
-
-export function linspaced(count: number, steps: number): number[] {
-  const step = (count - 1) / (steps - 1);
-  return Array.from({ length: steps }, (_, i) =>
-    steps === 1 ? 0 : roundEven((steps - 1 - i) * step),
-  );
+/**
+ * n timesteps of 0 to T - 1, falling. linspace: both ends; leading: multiples of floor(T / n) from 0
+ * plus the offset; trailing: from T - 1 downward.
+ * @param fractional linspace keeps its fractions, as float32 (Euler), else rounds half to even
+ */
+export function spacedTimesteps(
+  spacing: Spacing,
+  trainSteps: number,
+  n: number,
+  offset: number,
+  fractional: boolean,
+): number[] {
+  if (spacing === 'linspace') {
+    const round = fractional ? Math.fround : roundHalfEven;
+    return linspace(0, trainSteps - 1, n)
+      .map(round)
+      .reverse();
+  }
+  if (spacing === 'leading') {
+    const ratio = Math.floor(trainSteps / n);
+    return Array.from({ length: n }, (_, i) => (n - 1 - i) * ratio + offset);
+  }
+  return arangeDown(trainSteps, trainSteps / n).map((t) => roundHalfEven(t) - 1);
 }

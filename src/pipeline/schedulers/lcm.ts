@@ -1,0 +1,87 @@
+// LCM: Luo et al., "Latent Consistency Models", arXiv 2310.04378, algorithm 3 (multistep sampling):
+// jump to x0, then noise it again to the next timestep.
+
+import { forwardProcess } from './betas.js';
+import type { SchedulerConfig } from './config.js';
+import { clamp, combine, divide, dynamicThreshold, f32, linspace, sqrt32 } from './math.js';
+import type { Scheduler } from './scheduler.js';
+
+/** sigma_data of the boundary condition (arXiv 2303.01469, appendix C) */
+const SIGMA_DATA = 0.5;
+
+/** @param steps 1 to original_inference_steps */
+export function lcm(config: SchedulerConfig, steps: number): Scheduler {
+  const { trainSteps, alphasCumprod } = forwardProcess(config, {
+    betaStart: 0.00085,
+    betaEnd: 0.012,
+    schedule: 'scaled_linear',
+    zeroSnr: true,
+  });
+  const predictionType = config.predictionType(['epsilon', 'v_prediction', 'sample']);
+  const limit = config.flag('clip_sample', false)
+    ? config.number('clip_sample_range', 1)
+    : undefined;
+  const thresholding = config.flag('thresholding', false);
+  const ratio = config.number('dynamic_thresholding_ratio', 0.995, 0, 1);
+  const max = config.number('sample_max_value', 1);
+  const scaling = config.number('timestep_scaling', 10);
+  const original = config.integer('original_inference_steps', 50, 1, trainSteps);
+  if (steps > original) {
+    config.reject('original_inference_steps', `at least the number of steps asked for (${steps})`);
+  }
+
+  // the distillation's own timesteps, falling, of which the run takes evenly spaced ones
+  const stride = Math.floor(trainSteps / original);
+  const distilled = linspace(original, 1, original).map((k) => Math.round(k) * stride - 1);
+  const timesteps = Array.from(
+    { length: steps },
+    (_, i) => distilled[Math.floor(i * (original / steps))]!,
+  );
+  const alphaAfter = (i: number) => alphasCumprod[timesteps[Math.min(i + 1, steps - 1)]!]!;
+
+  return {
+    timesteps,
+    initNoiseSigma: 1,
+    order: 1,
+    scaleModelInput: (sample) => sample,
+
+    step(modelOutput, i, sample, noise) {
+      const a = alphasCumprod[timesteps[i]!]!;
+      const sqrtA = sqrt32(a);
+      const sqrtB = sqrt32(f32(1 - a));
+      let x0: Float32Array;
+      if (predictionType === 'epsilon') {
+        x0 = divide(combine([1, sample], [-sqrtB, modelOutput]), sqrtA);
+      } else if (predictionType === 'sample') x0 = modelOutput;
+      else x0 = combine([sqrtA, sample], [-sqrtB, modelOutput]);
+      if (thresholding) x0 = dynamicThreshold(x0, ratio, max);
+      else if (limit !== undefined) x0 = clamp(x0, limit);
+
+      const t = f32(timesteps[i]! * scaling);
+      const variance = f32(f32(t * t) + SIGMA_DATA ** 2);
+      const cSkip = SIGMA_DATA ** 2 / variance;
+      const cOut = t / sqrt32(variance);
+      const denoised = combine([cOut, x0], [cSkip, sample]);
+      // no noise is drawn on the last step
+      if (i === steps - 1)
+        return { previous: Float32Array.from(denoised), predictedOriginal: denoised };
+
+      const aNext = alphaAfter(i);
+      const z = noise.randn([sample.length]);
+      const previous = combine([sqrt32(aNext), denoised], [sqrt32(f32(1 - aNext)), z]);
+      return { previous, predictedOriginal: denoised };
+    },
+
+    addNoise(x0, noise, i) {
+      const a = alphasCumprod[timesteps[i]!]!;
+      return combine([sqrt32(a), x0], [sqrt32(f32(1 - a)), noise]);
+    },
+    sigmaAfter(i) {
+      if (i >= steps - 1) return 0;
+      const a = alphaAfter(i);
+      return sqrt32(f32(f32(1 - a) / a));
+    },
+    state: () => ({}),
+    restore: () => {},
+  };
+}

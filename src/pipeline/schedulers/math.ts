@@ -1,0 +1,139 @@
+// Small numerics shared by the schedulers, with the roundings of numpy (float64) and torch (float32).
+
+/** The nearest float32. Every scalar that torch keeps as a float32 tensor goes through this. */
+export const f32 = Math.fround;
+
+/** Square root in float32 (torch's `** 0.5`). */
+export const sqrt32 = (x: number): number => f32(Math.sqrt(x));
+
+/** Rounds halves to the even neighbour, as numpy does; Math.round does not. */
+export function roundHalfEven(x: number): number {
+  const floor = Math.floor(x);
+  const rest = x - floor;
+  if (rest !== 0.5) return rest < 0.5 ? floor : floor + 1;
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+/** numpy.linspace(start, stop, n): both ends included, float64. */
+export function linspace(start: number, stop: number, n: number): number[] {
+  const step = (stop - start) / (n - 1);
+  return Array.from({ length: n }, (_, i) =>
+    i === 0 ? start : i === n - 1 ? stop : i * step + start,
+  );
+}
+
+/** torch.linspace(start, stop, n) in float32: from the start below the middle, else from the end. */
+export function linspace32(start: number, stop: number, n: number): Float32Array {
+  const s = f32(start);
+  const e = f32(stop);
+  const step = f32(f32(e - s) / (n - 1));
+  return Float32Array.from({ length: n }, (_, i) =>
+    n === 1 ? s : i < Math.floor(n / 2) ? s + step * i : e - step * (n - 1 - i),
+  );
+}
+
+/** numpy.arange(start, 0, -step): its length and its values carry numpy's own float64 roundings. */
+export function arangeDown(start: number, step: number): number[] {
+  const delta = start - step - start;
+  return Array.from({ length: Math.ceil(start / step) }, (_, i) => start + i * delta);
+}
+
+/** numpy.interp over the grid 0, 1, 2, ...: linear inside, constant outside, float64. */
+export function interpolate(x: number, values: ArrayLike<number>): number {
+  const last = values.length - 1;
+  if (x <= 0) return values[0]!;
+  if (x >= last) return values[last]!;
+  const j = Math.floor(x);
+  const y = values[j]!;
+  return (values[j + 1]! - y) * (x - j) + y;
+}
+
+/**
+ * A weighted sum of tensors, sum of w * x from left to right, each product and each sum rounded to
+ * float32 as torch rounds them. All tensors have the length of the first.
+ */
+export function combine(
+  ...terms: readonly (readonly [weight: number, tensor: Float32Array])[]
+): Float32Array {
+  const [[weight, tensor], ...rest] = terms as readonly [(typeof terms)[number]];
+  const first = f32(weight);
+  const sum = tensor.map((x) => first * x);
+  for (const [w, x] of rest as typeof terms) {
+    const factor = f32(w);
+    for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + f32(factor * x[i]!);
+  }
+  return sum;
+}
+
+/** A tensor divided by a float32 scalar (not the same bits as multiplying by its inverse). */
+export function divide(tensor: Float32Array, by: number): Float32Array {
+  const divisor = f32(by);
+  return tensor.map((x) => x / divisor);
+}
+
+/** Clamped to [-limit, limit]. */
+export function clamp(tensor: Float32Array, limit: number): Float32Array {
+  const bound = f32(limit);
+  return tensor.map((x) => Math.min(Math.max(x, -bound), bound));
+}
+
+/**
+ * Dynamic thresholding (Imagen, arXiv 2205.11487, section 2.3): with s the `ratio` quantile of |x0|,
+ * brought into [1, max], clamp x0 to [-s, s] and divide by s.
+ */
+export function dynamicThreshold(x0: Float32Array, ratio: number, max: number): Float32Array {
+  const magnitudes = x0.map(Math.abs).sort();
+  const rank = f32(f32(ratio) * (magnitudes.length - 1));
+  const below = magnitudes[Math.floor(rank)]!;
+  const above = magnitudes[Math.ceil(rank)]!;
+  const weight = f32(rank - Math.floor(rank));
+  const quantile =
+    weight < 0.5
+      ? f32(below + f32(weight * f32(above - below)))
+      : f32(above - f32(f32(above - below) * f32(1 - weight)));
+  const s = Math.min(Math.max(quantile, 1), f32(max));
+  return divide(clamp(x0, s), s);
+}
+
+/**
+ * x with I_x(a, a) = p: the quantile of the symmetric beta distribution, by bisection on the
+ * regularised incomplete beta function (its continued fraction, Numerical Recipes 6.4).
+ * @param p 0 to 1
+ */
+export function betaQuantile(p: number, a: number): number {
+  if (p <= 0) return 0;
+  if (p >= 1) return 1;
+  // symmetric: solve in the lower half, where the fraction converges fast
+  if (p > 0.5) return 1 - betaQuantile(1 - p, a);
+  // I_(1/2)(a, a) is 1/2, which fixes the normalising constant without a gamma function
+  const integral = (x: number) => ((x * (1 - x)) ** a / a) * betaFraction(x, a);
+  const total = 2 * integral(0.5);
+  let low = 0;
+  let high = 0.5;
+  for (let i = 0; i < 200 && low < high; i++) {
+    const x = (low + high) / 2;
+    if (x === low || x === high) break;
+    if (integral(x) / total < p) low = x;
+    else high = x;
+  }
+  return (low + high) / 2;
+}
+
+/** The continued fraction of I_x(a, a) by Lentz's method. */
+function betaFraction(x: number, a: number): number {
+  let c = 1;
+  let d = 1 / (1 - (2 * a * x) / (a + 1));
+  let h = d;
+  for (let m = 1; m <= 500; m++) {
+    for (const k of [
+      (m * (a - m) * x) / ((a + 2 * m - 1) * (a + 2 * m)),
+      (-(a + m) * (2 * a + m) * x) / ((a + 2 * m) * (a + 2 * m + 1)),
+    ]) {
+      d = 1 / (1 + k * d);
+      c = 1 + k / c;
+      h *= c * d;
+    }
+    if (Math.abs(c * d - 1) < 1e-16) break;
+  }
+  return h;
+}
