@@ -48,6 +48,7 @@ export function userObject(person: Person): JsonObject {
     avatar_decoration_data: null,
     banner: null,
     accent_color: null,
+    primary_guild: null,
   };
 }
 
@@ -64,6 +65,7 @@ export function botUser(): JsonObject {
     avatar_decoration_data: null,
     banner: null,
     accent_color: null,
+    primary_guild: null,
   };
 }
 
@@ -172,6 +174,7 @@ export function guildObject(): JsonObject {
     splash: null,
     discovery_splash: null,
     banner: null,
+    home_header: null,
     owner_id: (FIRST_PEOPLE[2] as Person).id,
     application_id: null,
     region: 'us-west',
@@ -248,6 +251,10 @@ export function applicationObject(): JsonObject {
     owner: { ...botUser(), id: (FIRST_PEOPLE[2] as Person).id, username: 'cleo', bot: false },
     approximate_guild_count: 1,
     approximate_user_install_count: 0,
+    approximate_user_authorization_count: 0,
+    flags_new: '0',
+    explicit_content_filter: 0,
+    eligible_oauth2_scopes: [],
     team: null,
     integration_types_config: { '0': {} },
   };

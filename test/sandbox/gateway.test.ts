@@ -139,8 +139,8 @@ test('an unknown session and a sequence from the future are not resumed', async 
   const url = `ws://127.0.0.1:${sandbox.port}/gateway?v=10&encoding=json`;
   const first = await raw(url);
   first.send(2, { token: sandbox.token, intents: 1 });
-  await sandbox.until(() => first.frames.find(({ t }) => t === 'READY'));
-  const { session_id } = first.frames.find(({ t }) => t === 'READY')?.d as { session_id: string };
+  const ready = await sandbox.until(() => first.frames.find(({ t }) => t === 'READY'));
+  const { session_id } = ready.d as { session_id: string };
   for (const data of [
     { token: sandbox.token, session_id: 'unknown', seq: 0 },
     { token: sandbox.token, session_id, seq: 99 },

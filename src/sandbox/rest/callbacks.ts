@@ -156,16 +156,15 @@ function tell(world: World, interaction: Interaction, kind: number): void {
   }
 }
 
+/** The answer to `with_response`. A deferral's message counts as a created one that still loads. */
 function response(
   world: World,
   interaction: Interaction,
   kind: number,
   original: StoredMessage | undefined,
 ): JsonObject {
-  const message =
-    kind === Kind.Message || kind === Kind.DeferredMessage || kind === Kind.Update
-      ? original
-      : undefined;
+  const type = kind === Kind.DeferredMessage ? Kind.Message : kind;
+  const shown = type === Kind.Message || type === Kind.Update;
   return {
     interaction: {
       id: interaction.id,
@@ -178,11 +177,7 @@ function response(
           }
         : {}),
     },
-    ...(message
-      ? { resource: { type: kind, message: world.render(message) } }
-      : kind === Kind.DeferredUpdate
-        ? {}
-        : { resource: { type: kind } }),
+    ...(shown && original ? { resource: { type, message: world.render(original) } } : {}),
   };
 }
 

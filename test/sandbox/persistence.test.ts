@@ -1,0 +1,83 @@
+// What outlives a sandbox: its history, files, commands and tokens; and its life as a child process.
+
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ChatInputCommandInteraction } from 'discord.js';
+import { expect, onTestFinished, test } from 'vitest';
+import { createSandbox } from '../../src/sandbox/sandbox.js';
+import { spawnSandbox } from '../../src/sandbox/spawn.js';
+import { bot, connect, open, PIXEL } from './support.js';
+
+async function folder(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'ylem-sandbox-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+test('a sandbox that starts again shows its history, and old tokens go on working', async () => {
+  const directory = await folder();
+  let held: ChatInputCommandInteraction | undefined;
+  const { sandbox, client } = await bot(
+    async (interaction) => {
+      if (!interaction.isChatInputCommand()) return;
+      held = interaction;
+      await interaction.reply({ content: 'before', files: [{ attachment: PIXEL, name: 'p.png' }] });
+    },
+    { directory },
+  );
+  const before = await (await sandbox.user().command('paint', { prompt: 'x' })).waitFor();
+  await client.destroy();
+  await sandbox.close();
+
+  const again = await open({ directory, port: sandbox.port, fixedPort: true });
+  expect(again.commands.map(({ name }) => name)).toEqual(['paint']);
+  const [message] = again.messages();
+  expect(message).toMatchObject({ id: before.id, content: 'before' });
+  // The address from before the restart still holds.
+  expect(Buffer.from(await (await fetch(before.attachments[0]?.url ?? '')).arrayBuffer())).toEqual(
+    PIXEL,
+  );
+  const fresh = await connect(again);
+  const route = `/webhooks/${again.applicationId}/${held?.token}/messages/@original` as const;
+  await fresh.rest.patch(route, { body: { content: 'after' }, auth: false });
+  expect(again.messages()[0]?.content).toBe('after');
+  const channel = await fresh.channels.fetch(again.channelId);
+  const next = channel?.isSendable() ? await channel.send('next') : undefined;
+  expect(BigInt(next?.id ?? 0)).toBeGreaterThan(BigInt(before.id));
+});
+
+test('a damaged history is put aside', async () => {
+  const directory = await folder();
+  await writeFile(join(directory, 'state.json'), '{"version":1,');
+  const sandbox = await open({ directory });
+  expect(sandbox.messages()).toEqual([]);
+});
+
+test('a taken port is replaced by a free one unless it is fixed', async () => {
+  const blocker = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void blocker.close());
+  await new Promise((done) => blocker.once('listening', done));
+  const { port } = blocker.address() as { port: number };
+  const sandbox = await open({ port });
+  expect(sandbox.port).not.toBe(port);
+  await expect(createSandbox({ port, fixedPort: true })).rejects.toMatchObject({
+    code: 'EADDRINUSE',
+  });
+  await expect(spawnSandbox({ port, fixedPort: true })).rejects.toThrow(`port ${port} is taken`);
+});
+
+test('in a process of its own it serves a client and ends when it is closed', async () => {
+  const directory = await folder();
+  const spawned = await spawnSandbox({ directory });
+  onTestFinished(() => spawned.close());
+  const response = await fetch(`${spawned.apiBase}/v10/users/@me`, {
+    headers: { authorization: `Bot ${spawned.token}` },
+  });
+  expect(response.status).toBe(200);
+  await spawned.close();
+  await expect(fetch(spawned.url)).rejects.toThrow();
+  const again = await open({ directory });
+  expect(again.messages()).toEqual([]);
+});
