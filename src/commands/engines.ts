@@ -1,6 +1,7 @@
 // The engines there are, and which of them is free. The queue runs no more jobs than engines, so a
 // job always finds one.
 
+import type { Exchange } from '../discord/exchange.js';
 import type { Engine } from '../engine/types.js';
 import type { ModelInfo } from '../pipeline/types.js';
 
@@ -55,6 +56,20 @@ export class EnginePool {
   async close(graceMs: number): Promise<void> {
     await Promise.all(this.#all.map((engine) => engine.close(graceMs)));
   }
+}
+
+/**
+ * The loaded model. While it is still loading (the bot has just started) the interaction is
+ * acknowledged first, for that may take longer than Discord waits.
+ */
+export async function modelOf(
+  engines: EnginePool,
+  exchange: Exchange,
+  ephemeral: boolean,
+): Promise<ModelInfo> {
+  if (engines.info !== undefined) return engines.info;
+  await exchange.defer(ephemeral);
+  return engines.ready();
 }
 
 function firstReason(error: unknown): never {

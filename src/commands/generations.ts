@@ -22,7 +22,7 @@ import type {
   Store,
   StoredFile,
 } from '../store/types.js';
-import type { EnginePool } from './engines.js';
+import { type EnginePool, modelOf } from './engines.js';
 import { fileOf, modelName } from './facts.js';
 import { Job } from './job.js';
 
@@ -81,16 +81,16 @@ export class Generations {
   }
 
   /**
-   * Reserves places, answers the interaction and promises the pictures. Everything up to the answer
-   * happens in the caller's turn, so that a limit is told privately instead.
+   * Reserves places, answers the interaction and promises the pictures. Once a model is loaded
+   * nothing is waited for before the answer, and a limit is told privately instead of it.
    *
    * @throws UserError when a limit is reached or the bot is ending: nothing was answered then
    */
   async begin(exchange: Exchange, wishes: readonly Wish[], ephemeral: boolean): Promise<void> {
-    const info = this.#engines.info;
-    if (this.#closing || info === undefined) {
+    if (this.#closing) {
       throw new UserError('shutting-down', 'I am just restarting; try again in a moment.');
     }
+    const info = await modelOf(this.#engines, exchange, ephemeral);
     this.#queue.check(exchange.userId, wishes.length);
     const now = Date.now();
     const generations = wishes.map((wish, index): NewGeneration => {

@@ -3,6 +3,7 @@
 import { ApplicationCommandOptionType } from 'discord-api-types/v10';
 import { SCHEDULER_NAMES } from '../pipeline/types.js';
 import { described, EVERYWHERE, named } from './data.js';
+import { modelOf } from './engines.js';
 import { commonSizes, parametersFor } from './parameters.js';
 import type { SlashCommand } from './types.js';
 import { checkCount, wishesFor } from './wishes.js';
@@ -113,7 +114,8 @@ export const imagine: SlashCommand = {
 
   async execute(interaction, exchange, bot) {
     const { options } = interaction;
-    const info = bot.engines.info ?? (await bot.engines.ready());
+    const ephemeral = options.getBoolean('private') ?? false;
+    const info = await modelOf(bot.engines, exchange, ephemeral);
     const parameters = parametersFor(
       {
         prompt: options.getString('prompt') ?? '',
@@ -127,11 +129,7 @@ export const imagine: SlashCommand = {
       info,
     );
     const count = checkCount(options.getInteger('count') ?? 1);
-    await bot.generations.begin(
-      exchange,
-      wishesFor(parameters, count),
-      options.getBoolean('private') ?? false,
-    );
+    await bot.generations.begin(exchange, wishesFor(parameters, count), ephemeral);
   },
 
   async complete(interaction, exchange, bot) {

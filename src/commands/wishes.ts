@@ -1,7 +1,7 @@
 // The ways to ask for a picture: anew, again with other noise, or on from a step of an earlier one.
 
 import { UserError } from '../errors.js';
-import type { GenerationParameters } from '../pipeline/types.js';
+import type { GenerationParameters, ModelInfo } from '../pipeline/types.js';
 import type { Generation, Store } from '../store/types.js';
 import { modelName } from './facts.js';
 import { stepsGone, type Wish } from './generations.js';
@@ -48,11 +48,11 @@ export function branchStep(generation: Generation, strength: Strength): number {
  */
 export async function branchWish(
   bot: Bot,
+  info: ModelInfo,
   generation: Generation,
   step: number,
   relation: 'vary' | 'branch',
 ): Promise<Wish> {
-  const info = bot.engines.info ?? (await bot.engines.ready());
   if (generation.model !== modelName(info)) {
     throw new UserError(
       'model-changed',

@@ -71,8 +71,10 @@ export class Exchange {
     };
   }
 
-  /** "Thinking ..."; resolves with the message's id where Discord tells it. */
+  /** "Thinking ..."; resolves with the message's id where Discord tells it. Twice is as once. */
   async defer(ephemeral: boolean): Promise<string | undefined> {
+    if (this.#answered === 'defer')
+      return this.#messageId === ORIGINAL ? undefined : this.#messageId;
     this.#ephemeral = ephemeral;
     const id = await this.#answer({ type: 'defer', ephemeral });
     if (id !== undefined) this.#messageId = id;

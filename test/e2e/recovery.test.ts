@@ -18,7 +18,7 @@ afterEach(async () => {
   world = undefined;
 });
 
-const LONG = { prompt: 'slow', steps: 150, size: '128x128' };
+const LONG = { prompt: 'slow', steps: 150 };
 
 /** Ids of the processes that a process has started. */
 function children(pid: number | undefined): number[] {
@@ -52,7 +52,7 @@ test('an engine that dies twice over a job is told in one sentence, and the next
   world = await startWorld();
   const { sandbox, bot } = world;
   const user = sandbox.user('ada');
-  const interaction = await user.command('imagine', { ...LONG, size: '192x192' });
+  const interaction = await user.command('imagine', { ...LONG, size: '96x96' });
   await interaction.waitFor((m) => m.attachments.length > 0);
   const killed = new Set<number>();
   const killer = setInterval(() => {
@@ -137,7 +137,7 @@ test('after the token has died the bot completes its own message, and several of
 test('SIGTERM ends within 10 s, keeps what is queued, and the next start goes on', async () => {
   world = await startWorld();
   const { sandbox } = world;
-  const running = await sandbox.user('ada').command('imagine', { ...LONG, size: '256x256' });
+  const running = await sandbox.user('ada').command('imagine', { ...LONG, size: '128x128' });
   const waiting = await sandbox.user('ben').command('imagine', { prompt: 'kept', steps: 5 });
   await running.waitFor((m) => m.attachments.length > 0);
   await waiting.waitFor((m) => m.content.includes('line'));
@@ -195,7 +195,7 @@ test('ten jobs and three jobs: people take turns', async () => {
     YLEM_MODEL: TINY_MODEL,
   });
   const { sandbox } = world;
-  const first = await sandbox.user('ada').command('imagine', LONG);
+  const first = await sandbox.user('ada').command('imagine', { ...LONG, size: '96x96' });
   await first.waitFor((m) => customIds(m).length > 0);
   const many = [];
   for (let n = 0; n < 9; n++) {

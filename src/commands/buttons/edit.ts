@@ -10,6 +10,7 @@ import { customId } from '../../discord/custom-id.js';
 import { type Texts, textsFor } from '../../discord/texts/index.js';
 import { UserError } from '../../errors.js';
 import type { GenerationParameters } from '../../pipeline/types.js';
+import { modelOf } from '../engines.js';
 import type { Wish } from '../generations.js';
 import { parametersFor, parseNumber } from '../parameters.js';
 import { parametersOf } from '../source.js';
@@ -33,7 +34,8 @@ export const editButton: ButtonFamily = {
   },
 
   async submit(interaction, pressed, exchange, bot) {
-    const info = bot.engines.info ?? (await bot.engines.ready());
+    const ephemeral = interaction.message?.flags.has(MessageFlags.Ephemeral) ?? false;
+    const info = await modelOf(bot.engines, exchange, ephemeral);
     const parent = await bot.store.get(pressed.generation);
     const [size, scheduler] = pressed.args;
     const texts = textsFor(exchange.locale);
@@ -52,7 +54,6 @@ export const editButton: ButtonFamily = {
       ),
       ...(parent === undefined ? {} : { parent: { id: parent.id, relation: 'edit' } }),
     };
-    const ephemeral = interaction.message?.flags.has(MessageFlags.Ephemeral) ?? false;
     await bot.generations.begin(exchange, [wish], ephemeral);
   },
 };

@@ -4,6 +4,7 @@ import type { MessageComponentInteraction } from 'discord.js';
 import { MessageFlags } from 'discord-api-types/v10';
 import type { Exchange } from '../../discord/exchange.js';
 import type { Generation } from '../../store/types.js';
+import { modelOf } from '../engines.js';
 import { checkHasSteps } from '../evolution.js';
 import { stepsGone } from '../generations.js';
 import { knownGeneration } from '../source.js';
@@ -19,8 +20,9 @@ async function branchOff(
   relation: 'vary' | 'branch',
 ): Promise<void> {
   checkHasSteps(generation);
-  const wish = await branchWish(bot, generation, step, relation);
   const ephemeral = interaction.message.flags.has(MessageFlags.Ephemeral);
+  const info = await modelOf(bot.engines, exchange, ephemeral);
+  const wish = await branchWish(bot, info, generation, step, relation);
   await bot.generations.begin(exchange, [wish], ephemeral);
 }
 
