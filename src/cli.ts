@@ -2,6 +2,7 @@
 // Subcommands are imported when they are called, so that `--help` loads nothing.
 
 import { HELP } from './cli/help.js';
+import { EngineDied } from './engine/types.js';
 import { UserError } from './errors.js';
 
 /** Exit statuses: 0 done, 1 failed, 2 asked for something that does not exist. */
@@ -16,7 +17,7 @@ async function run(args: readonly string[]): Promise<number> {
       return 0;
     case 'sandbox':
       expectNothing(command, rest);
-      await ((await import('./sandbox/main.js' as string)) as { main(): Promise<void> }).main();
+      await (await import('./sandbox/main.js')).main();
       return 0;
     case 'help':
     case '--help':
@@ -47,11 +48,12 @@ function complain(message: string): 2 {
 try {
   process.exitCode = await run(process.argv.slice(2));
 } catch (error) {
-  if (error instanceof UserError) {
+  if (error instanceof UserError || error instanceof EngineDied) {
     // What came from the arguments is the caller's; all else (a damaged model, a refused token)
     // is a failure of the work that was asked for.
     complain(error.message);
-    process.exitCode = error.identifier === 'bad-argument' ? 2 : 1;
+    const wronglyAsked = error instanceof UserError && error.identifier === 'bad-argument';
+    process.exitCode = wronglyAsked ? 2 : 1;
   } else {
     process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
     process.exitCode = 1;

@@ -1,23 +1,15 @@
-// `ylem imagine`: one picture, painted in this very process with the pipeline that the bot uses.
+// `ylem imagine`: one picture without Discord, by the engine that the bot uses. That it is a process
+// of its own keeps the bar moving during model calls, and the native libraries' chatter off stderr.
 
 import { randomInt } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { setImmediate as turn } from 'node:timers/promises';
 import sharp from 'sharp';
 import { type Config, loadConfig } from '../config.js';
-import { drawerFor } from '../engine/draw.js';
+import { createEngine, type Engine } from '../engine/index.js';
 import { UserError } from '../errors.js';
-import {
-  checkParameters,
-  drawEvolution,
-  encodePng,
-  infotextOf,
-  loadModel,
-  type Model,
-  toKept,
-} from '../pipeline/index.js';
-import type { GenerationParameters, KeptStep, ModelInfo, Step } from '../pipeline/types.js';
+import { checkParameters } from '../pipeline/parameters.js';
+import type { GenerationParameters, KeptStep, ModelInfo } from '../pipeline/types.js';
 import { badArgument, type ImagineArguments, parseImagine } from './arguments.js';
 import { writeWhole } from './files.js';
 import { IMAGINE_HELP } from './help.js';
@@ -59,54 +51,51 @@ export async function imagine(args: readonly string[]): Promise<number> {
 
 async function paint(
   asked: ImagineArguments,
-  directory: string,
+  modelDirectory: string,
   { providers, threads }: Config,
   progress: Progress,
 ): Promise<void> {
   const from = performance.now();
   progress.say('loading the model');
-  const model = await loadModel(directory, {
-    providers,
-    ...(threads !== undefined && { threads }),
-  });
-  const load = performance.now() - from;
+  const settings = { modelDirectory, providers, ...(threads !== undefined && { threads }) };
+  const engine = createEngine(settings);
   try {
-    const parameters = parametersOf(asked, model.info);
-    const kept: KeptStep[] = [];
-    let last: Step | undefined;
+    const info = await engine.ready;
+    const load = performance.now() - from;
+    const parameters = parametersOf(asked, info);
     progress.say('reading the prompt');
-    for await (const step of model.generate(parameters)) {
-      last = step;
-      if (asked.evolution !== undefined) kept.push(toKept(step));
-      progress.update(step.index, step.total);
-      // The bar is written when the event loop turns, which model calls hold up.
-      await turn();
-    }
-    if (last === undefined) throw new Error('Expected at least one step');
-    progress.say('decoding');
-    const image = await encodePng(
-      await model.decode(last.latents),
-      infotextOf(parameters, model.info),
-    );
+    const kept: KeptStep[] = [];
+    const job = {
+      id: 'imagine',
+      parameters,
+      start: { kind: 'noise' },
+      maxBytes: Infinity,
+    } as const;
+    const { image, timings } = await engine.run(job, {
+      onStep({ index, total, kept: step }) {
+        kept[index - 1] = step;
+        progress.update(index, total);
+      },
+    }).result;
     await writeWhole(asked.out, image.bytes);
-    const { encode, unet, decode } = model.timings;
     const files = [asked.out];
     if (asked.evolution !== undefined) {
       progress.say('drawing the evolution');
-      await writeWhole(asked.evolution, await evolutionFor(model, kept, asked.evolution));
+      await writeWhole(asked.evolution, await evolutionFor(engine, kept, asked.evolution));
       files.push(asked.evolution);
     }
-    const timings = { load, encode, unet, decode, total: performance.now() - from };
+    const { encode, unet, decode } = timings;
+    const total = performance.now() - from;
     progress.end();
-    report(asked, parameters, model.info, timings, files);
+    report(asked, parameters, info, { load, encode, unet, decode, total }, files);
   } finally {
-    await model.dispose();
+    await engine.close();
   }
 }
 
 /** A contact sheet for a file that ends in .png, else an animation. */
 async function evolutionFor(
-  model: Model,
+  engine: Engine,
   kept: readonly KeptStep[],
   file: string,
 ): Promise<Uint8Array> {
@@ -116,8 +105,7 @@ async function evolutionFor(
     order: 'reading',
     show: 'prediction',
   } as const;
-  const drawer = await drawerFor(model, kept, options);
-  const { bytes } = await drawEvolution(drawer, kept, options, Infinity);
+  const { bytes } = await engine.evolution(kept, options, Infinity);
   return /\.gif$/i.test(file) ? sharp(bytes, { animated: true }).gif().toBuffer() : bytes;
 }
 
