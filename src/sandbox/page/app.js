@@ -391,6 +391,12 @@ function connect(user) {
     onLost() {
       connected = false;
       refreshStatus();
+      // A sandbox that began anew without its memory may not know this person.
+      fetchState(user).catch((error) => {
+        if (!(error instanceof Refusal) || error.status !== 404 || connected) return;
+        disconnect();
+        void begin();
+      });
     },
     onEvent: take,
   });

@@ -31,7 +31,16 @@
  */
 
 /** What went wrong, as a sentence that may be shown. */
-export class Refusal extends Error {}
+export class Refusal extends Error {
+  /**
+   * @param {string} message
+   * @param {number} [status] of the answer; 0 when there was none
+   */
+  constructor(message, status = 0) {
+    super(message);
+    this.status = status;
+  }
+}
 
 /**
  * @param {string} path
@@ -50,7 +59,10 @@ async function request(path, init) {
   if (response.ok) return body;
   const text =
     body !== null && typeof body === 'object' && 'error' in body ? String(body.error) : '';
-  throw new Refusal(text || `The sandbox answered with status ${response.status}.`);
+  throw new Refusal(
+    text || `The sandbox answered with status ${response.status}.`,
+    response.status,
+  );
 }
 
 /**
