@@ -1,5 +1,6 @@
 // What outlives a sandbox: its history, files, commands and tokens; and its life as a child process.
 
+import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -80,4 +81,26 @@ test('in a process of its own it serves a client and ends when it is closed', as
   await expect(fetch(spawned.url)).rejects.toThrow();
   const again = await open({ directory });
   expect(again.messages()).toEqual([]);
+});
+
+test('the child ends when its parent is killed', async () => {
+  const module = new URL('../../dist/sandbox/spawn.js', import.meta.url).href;
+  const script = `import { spawnSandbox } from ${JSON.stringify(module)};
+    console.log((await spawnSandbox()).url);
+    setInterval(() => {}, 1000);`;
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void parent.kill('SIGKILL'));
+  const url = await new Promise<string>((done) => {
+    parent.stdout.once('data', (data: Buffer) => done(String(data).trim()));
+  });
+  expect((await fetch(`${url}page/state`)).status).toBe(200);
+  parent.kill('SIGKILL');
+  const alive = () =>
+    fetch(`${url}page/state`).then(
+      () => true,
+      () => false,
+    );
+  await expect.poll(alive, { timeout: 10_000 }).toBe(false);
 });
