@@ -182,7 +182,10 @@ test('a bot that does not answer is said not to', async () => {
   await newest(page).getByText('The application did not respond').waitFor();
   await send(page, '/silent');
   await page.locator('.content.failed').getByText('The application did not respond').waitFor();
-  await newest(page).getByRole('button', { name: 'Dismiss' }).click();
+  // What comes later stands below it.
+  await ask('/paint prompt: later');
+  await newest(page).getByText('later').waitFor();
+  await page.getByRole('button', { name: 'Dismiss', exact: true }).click();
   await page.locator('.content.failed').waitFor({ state: 'detached' });
 });
 

@@ -154,9 +154,11 @@ export class Messages {
     const fresh = messageView(this.around);
     fresh.update(message);
     this.#views.set(message.id, fresh);
-    const later = [...this.list.children].find(
-      (element) => element instanceof HTMLElement && isAfter(element.dataset.id ?? '', message.id),
-    );
+    const later = [...this.list.children].find((element) => {
+      const other =
+        element instanceof HTMLElement ? this.#views.get(element.dataset.id ?? '') : undefined;
+      return other !== undefined && isAfter(other.message, message);
+    });
     this.list.insertBefore(fresh.element, later ?? null);
   }
 
@@ -182,13 +184,12 @@ export class Messages {
 }
 
 /**
- * Whether a stands after b: by snowflake; the page's own stand-ins stand last.
- * @param {string} a
- * @param {string} b
+ * Whether a stands after b: by snowflake, or by time where one is the page's own stand-in.
+ * @param {Shown} a
+ * @param {Shown} b
  */
 function isAfter(a, b) {
-  const number = /^\d+$/;
-  if (!number.test(a)) return number.test(b);
-  if (!number.test(b)) return false;
-  return BigInt(a) > BigInt(b);
+  const snowflake = /^\d+$/;
+  if (snowflake.test(a.id) && snowflake.test(b.id)) return BigInt(a.id) > BigInt(b.id);
+  return Date.parse(a.timestamp) > Date.parse(b.timestamp);
 }
