@@ -87,7 +87,7 @@ async function paint(
     const { encode, unet, decode } = timings;
     const total = performance.now() - from;
     progress.end();
-    report(asked, parameters, info, { load, encode, unet, decode, total }, files);
+    report(asked, parameters, info, rounded({ load, encode, unet, decode, total }), files);
   } finally {
     await engine.close();
   }
@@ -153,6 +153,18 @@ function parametersOf(asked: ImagineArguments, info: ModelInfo): GenerationParam
     throw error instanceof UserError ? badArgument(error.message) : error;
   }
   return parameters;
+}
+
+/** To microseconds: the clock's further digits say nothing. */
+function rounded(timings: Timings): Timings {
+  const round = (ms: number) => Math.round(ms * 1000) / 1000;
+  return {
+    load: round(timings.load),
+    encode: round(timings.encode),
+    unet: timings.unet.map(round),
+    decode: round(timings.decode),
+    total: round(timings.total),
+  };
 }
 
 function report(

@@ -15,6 +15,7 @@ import {
   type StepReport,
 } from '../../src/engine/index.js';
 import { UserError } from '../../src/errors.js';
+import { fromKept } from '../../src/pipeline/kept.js';
 import type { KeptStep } from '../../src/pipeline/types.js';
 
 const MODEL = fileURLToPath(new URL('../fixtures/models/tiny-sd', import.meta.url));
@@ -134,21 +135,27 @@ describe('a generation', () => {
     }
   });
 
-  it('branches from a kept step: late ones stay nearer to their parent than early ones', async () => {
+  it('branches from a kept step: a late one stays nearer to its parent than an early one', async () => {
     const engine = engineWith();
     const kept: KeptStep[] = [];
-    const parent = await engine.run(job(), { onStep: (report) => kept.push(report.kept) }).result;
-    const last = async (fromStep: number) => {
-      const steps: KeptStep[] = [];
-      const start = { kind: 'branch', step: kept[fromStep - 1]!, seed: 7 } as const;
-      const result = await engine.run(job({}, start), {
-        onStep: (report) => steps.push(report.kept),
-      }).result;
-      expect(result.image.bytes).not.toEqual(parent.image.bytes);
-      return steps;
+    const keep = { onStep: (report: StepReport) => kept.push(report.kept) };
+    await engine.run(job({ scheduler: 'DDIM' }), keep).result;
+    const parent = kept.splice(0);
+    /** mean distance of the final latents to the parent's */
+    const branch = async (fromStep: number) => {
+      const start = { kind: 'branch', step: parent[fromStep - 1]!, seed: 7 } as const;
+      const { infotext } = await engine.run(job({ scheduler: 'DDIM' }, start), keep).result;
+      expect(infotext).toContain(`Branch step: ${fromStep}, Branch seed: 7`);
+      const steps = kept.splice(0);
+      expect(steps.map(({ index }) => index)).toEqual(
+        Array.from({ length: 12 - fromStep }, (_, i) => fromStep + 1 + i),
+      );
+      const [now, before] = [fromKept(steps.at(-1)!), fromKept(parent.at(-1)!)];
+      return now.latents.data.reduce((sum, x, i) => sum + Math.abs(x - before.latents.data[i]!), 0);
     };
-    expect((await last(2))[0]?.index).toBe(3);
-    expect((await last(11)).map(({ index }) => index)).toEqual([12]);
+    const [early, late] = [await branch(2), await branch(11)];
+    expect(late).toBeGreaterThan(0);
+    expect(late).toBeLessThan(early);
   });
 });
 
@@ -245,6 +252,26 @@ describe('an engine process that dies', () => {
     expect(from).toBeGreaterThanOrEqual(5);
     expect(from).toBeLessThan(80);
     expect(order[retry + 2]).toBe(from + 1);
+  });
+
+  it('takes a branch up again with the same bytes, its origin in the text included', async () => {
+    const engine = engineWith();
+    const kept: KeptStep[] = [];
+    await engine.run(job(), { onStep: (report) => kept.push(report.kept) }).result;
+    const parameters = { steps: 60, seed: 9 };
+    const branch = job(parameters, { kind: 'branch', step: { ...kept[3]!, total: 60 }, seed: 7 });
+    const undisturbed = await paint(engine, branch);
+    let struck = false;
+    const run = engine.run(branch, {
+      onStep: ({ index }) => {
+        if (index === 7 && !struck) strike(engine, 'SIGKILL');
+      },
+      onRetry: () => {
+        struck = true;
+      },
+    });
+    expect((await run.result).image.bytes).toEqual(undisturbed);
+    expect(struck).toBe(true);
   });
 
   it('keeps a preview request and a stop over the restart', async () => {
