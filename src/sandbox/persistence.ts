@@ -6,7 +6,7 @@ import { startAfter } from './snowflake.js';
 import type { Snapshot, World } from './world.js';
 
 /** ms that changes are gathered before they are written. */
-const GATHER = 200;
+const GATHER = 500;
 
 export class Keeper {
   readonly #world: World;
@@ -19,7 +19,10 @@ export class Keeper {
   constructor(world: World, directory: string) {
     this.#world = world;
     this.#directory = directory;
-    this.#off = world.events.on(() => this.#soon());
+    this.#off = world.events.on(({ type }) => {
+      // Neither is kept.
+      if (type !== 'request' && type !== 'bot') this.#soon();
+    });
   }
 
   /** Fills a world with what an earlier run left in the directory. A damaged file counts as none. */

@@ -88,7 +88,7 @@ export const DEFAULT_LIMITS: SandboxLimits = {
 };
 
 /** Messages and interactions that are kept; older ones go. */
-const KEPT = 2000;
+const KEPT = 1000;
 /** Files given to commands that are kept. */
 const UPLOADS = 100;
 
