@@ -4,7 +4,7 @@ import { copyFile, cp, mkdtemp, readdir, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
   createEngine,
   EngineDied,
@@ -24,13 +24,25 @@ const PNG = [0x89, 0x50, 0x4e, 0x47];
 const engines: LocalEngine[] = [];
 const folders: string[] = [];
 
+/** For tests that leave their engine as they found it. */
+let shared: LocalEngine;
+beforeAll(() => {
+  shared = createEngine({ modelDirectory: MODEL, providers: ['cpu'], threads: 1 });
+});
+afterAll(() => shared.close());
+
 afterEach(async () => {
   await Promise.all(engines.splice(0).map((engine) => engine.close()));
   await Promise.all(folders.splice(0).map((path) => rm(path, { recursive: true })));
 });
 
 function engineWith(settings: Partial<EngineSettings> = {}): LocalEngine {
-  const engine = createEngine({ modelDirectory: MODEL, providers: ['cpu'], ...settings });
+  const engine = createEngine({
+    modelDirectory: MODEL,
+    providers: ['cpu'],
+    threads: 1,
+    ...settings,
+  });
   engines.push(engine);
   return engine;
 }
@@ -70,7 +82,7 @@ async function paint(engine: LocalEngine, what: EngineJob): Promise<Uint8Array> 
 
 describe('a generation', () => {
   it('reports each step in order and ends with a PNG that carries its parameters', async () => {
-    const engine = engineWith();
+    const engine = shared;
     const reports: StepReport[] = [];
     const result = await engine.run(job(), { onStep: (report) => reports.push(report) }).result;
 
@@ -91,14 +103,14 @@ describe('a generation', () => {
   });
 
   it('gives the same bytes for the same parameters, and others for another seed', async () => {
-    const engine = engineWith();
+    const engine = shared;
     const first = await paint(engine, job());
     expect(await paint(engine, job())).toEqual(first);
     expect(await paint(engine, job({ seed: 43 }))).not.toEqual(first);
   });
 
   it('hands out previews of ever newer steps, and undefined at the end', async () => {
-    const engine = engineWith();
+    const engine = shared;
     const run = engine.run(job({ steps: 100 }));
     const seen: number[] = [];
     for (;;) {
@@ -114,7 +126,7 @@ describe('a generation', () => {
   });
 
   it('tells a user mistake from the engine process as a UserError', async () => {
-    const engine = engineWith();
+    const engine = shared;
     const failure = await engine.run(job({ width: 63 })).result.catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(UserError);
     // The slot is free and the process alive.
@@ -122,7 +134,7 @@ describe('a generation', () => {
   });
 
   it('goes on from a stored checkpoint with the same final bytes', async () => {
-    const engine = engineWith();
+    const engine = shared;
     const reports: StepReport[] = [];
     const whole = await engine.run(job(), { onStep: (report) => reports.push(report) }).result;
     for (const { index, checkpoint } of [reports[4]!, reports[11]!]) {
@@ -136,7 +148,7 @@ describe('a generation', () => {
   });
 
   it('branches from a kept step: a late one stays nearer to its parent than an early one', async () => {
-    const engine = engineWith();
+    const engine = shared;
     const kept: KeptStep[] = [];
     const keep = { onStep: (report: StepReport) => kept.push(report.kept) };
     await engine.run(job({ scheduler: 'DDIM' }), keep).result;
@@ -161,7 +173,7 @@ describe('a generation', () => {
 
 describe('stop and cancel', () => {
   it('stop ends after the current step with its picture', async () => {
-    const engine = engineWith();
+    const engine = shared;
     const run = engine.run(job({ steps: 100 }), {
       onStep: ({ index }) => {
         if (index === 3) run.stop();
@@ -175,14 +187,14 @@ describe('stop and cancel', () => {
   });
 
   it('stop before the first step still gives a picture', async () => {
-    const engine = engineWith();
+    const engine = shared;
     const run = engine.run(job({ steps: 100 }));
     run.stop();
     expect(await run.result).toMatchObject({ stopped: true, total: 100 });
   });
 
   it('cancel rejects at once, ends the previews and frees the slot', async () => {
-    const engine = engineWith();
+    const engine = shared;
     const run = engine.run(job({ steps: 150 }), {
       onStep: ({ index }) => {
         if (index === 3) run.cancel();
@@ -225,7 +237,7 @@ describe('stop and cancel', () => {
   });
 
   it('takes one run at a time', async () => {
-    const engine = engineWith();
+    const engine = shared;
     const run = engine.run(job());
     expect(() => engine.run(job())).toThrow(/one run at a time/);
     await run.result;
@@ -373,7 +385,7 @@ describe('a model directory at fault', () => {
 
 describe('requests beside the runs', () => {
   it('draws the evolution and single steps while a run goes on, without changing its bytes', async () => {
-    const engine = engineWith();
+    const engine = shared;
     const kept: KeptStep[] = [];
     const undisturbed = await engine.run(job({ steps: 60 }), {
       onStep: (report) => kept.push(report.kept),
@@ -409,7 +421,7 @@ describe('requests beside the runs', () => {
   });
 
   it('finds no parameters in a PNG of another maker', async () => {
-    const engine = engineWith();
+    const engine = shared;
     expect(await engine.readInfotext(Uint8Array.from(PNG))).toBeUndefined();
   });
 });

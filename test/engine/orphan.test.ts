@@ -12,7 +12,8 @@ const ENGINE = new URL('../../dist/engine/index.js', import.meta.url).href;
 /** A bot that does nothing but paint, and says the pid of its engine process after two steps. */
 const BOT = `
   import { createEngine } from ${JSON.stringify(ENGINE)};
-  const engine = createEngine({ modelDirectory: ${JSON.stringify(MODEL)}, providers: ['cpu'] });
+  const engine = createEngine({
+    modelDirectory: ${JSON.stringify(MODEL)}, providers: ['cpu'], threads: 1 });
   await engine.ready;
   const parameters = { prompt: '', negativePrompt: '', seed: 1, steps: 150, guidanceScale: 1,
     width: 64, height: 64 };
