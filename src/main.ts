@@ -63,7 +63,6 @@ export async function start(): Promise<void> {
     logger.info({ ms: Math.round(performance.now()) }, 'ready');
     host.announce();
   } catch (error) {
-    await host.close();
     exitOn(error, logger);
   }
 }

@@ -6,9 +6,11 @@ import { UserError } from './errors.js';
 /** ms that an orderly end may take, below the 10 s that service managers grant */
 const PATIENCE = 9000;
 
+/** true once the process has been told to end */
+let ending = false;
+
 /** Ends the process with status 0 after `close`, or with 1 when that takes too long or fails. */
 export function endOnSignal(logger: Logger, close: () => Promise<void>): void {
-  let ending = false;
   const end = (signal: NodeJS.Signals): void => {
     if (ending) {
       // A second Ctrl-C means now. What is unfinished is in the store.
@@ -31,7 +33,8 @@ export function endOnSignal(logger: Logger, close: () => Promise<void>): void {
 }
 
 /** Says why the bot cannot run and ends the process, whatever connections are still being tried. */
-export function exitOn(error: unknown, logger: Logger): never {
+export function exitOn(error: unknown, logger: Logger): void {
+  if (ending) return; // told to end while it was starting: that is under way
   if (error instanceof UserError)
     process.stderr.write(`ylem: ${error.message.replaceAll('\n', ' ')}\n`);
   else logger.fatal({ err: error }, 'could not start');

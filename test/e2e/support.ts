@@ -7,9 +7,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createSandbox } from '../../src/sandbox/index.js';
 import type { APIMessage, Sandbox, SandboxInteraction } from '../../src/sandbox/types.js';
+import { openapiChecker } from '../support/openapi.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const TINY_MODEL = join(ROOT, 'test/fixtures/models/tiny-sd');
+const openapi = openapiChecker();
 export const COMMAND_NAMES = ['imagine', 'reroll', 'steps', 'cancel', 'queue'];
 
 export interface BotProcess {
@@ -83,6 +85,8 @@ export async function startWorld(env: NodeJS.ProcessEnv = {}): Promise<World> {
       await world.bot.end('SIGKILL');
       await sandbox.close();
       await rm(dataDirectory, { recursive: true, force: true });
+      // Every request that the bot made, where Discord's description of its API is at hand.
+      openapi?.checkRequests(sandbox.requests);
     },
   };
   try {
