@@ -154,7 +154,7 @@ export class ScriptedBot {
         const given = Object.fromEntries(
           interaction.options.data.map((one) => [one.name, one.attachment?.name ?? one.value]),
         );
-        const flags = given['private'] === true ? { flags: MessageFlags.Ephemeral } : {};
+        const flags = given.private === true ? { flags: MessageFlags.Ephemeral } : {};
         await interaction.reply({
           content: `\`\`\`\n${JSON.stringify(given)}\n\`\`\``,
           ...flags,

@@ -11,7 +11,7 @@ import {
 } from 'playwright-core';
 
 const PLACES = [
-  process.env['YLEM_CHROMIUM'],
+  process.env.YLEM_CHROMIUM,
   '/usr/bin/chromium',
   '/usr/bin/chromium-browser',
   '/usr/bin/google-chrome',
