@@ -12,6 +12,7 @@ import {
   f32,
   interpolate,
   linspace,
+  numpyLog32,
   roundHalfEven,
   sqrt32,
 } from './math.js';
@@ -257,7 +258,7 @@ function noiseLevels(
 ): { timesteps: number[]; sigmas: Float32Array } {
   const { trainSteps, alphasCumprod } = forwardProcess(config, { zeroSnr: true, floor: true });
   const trained = trainSigmas(alphasCumprod);
-  const logSigmas = trained.map(Math.log);
+  const logSigmas = trained.map(numpyLog32);
   const first = trained[0]!;
   const last = trained.at(-1)!;
   const schedule = readSigmaSchedule(config);

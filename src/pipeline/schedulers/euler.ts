@@ -3,7 +3,7 @@
 
 import { forwardProcess, trainSigmas } from './betas.js';
 import type { SchedulerConfig } from './config.js';
-import { combine, divide, f32, interpolate, linspace32, sqrt32 } from './math.js';
+import { combine, divide, f32, interpolate, linspace32, numpyLog32, sqrt32 } from './math.js';
 import type { Scheduler } from './scheduler.js';
 import { readSigmaSchedule, scheduledSigmas, sigmaToTimestep } from './sigmas.js';
 import { readSpacing, spacedTimesteps } from './spacing.js';
@@ -48,7 +48,7 @@ function noiseLevels(
   n: number,
 ): { timesteps: number[]; sigmas: Float32Array } {
   const trained = trainSigmas(alphasCumprod);
-  const logSigmas = trained.map(Math.log);
+  const logSigmas = trained.map(numpyLog32);
   let timesteps = spacedTimesteps(
     readSpacing(config, 'linspace'),
     trainSteps,

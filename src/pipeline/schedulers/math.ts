@@ -6,6 +6,38 @@ export const f32 = Math.fround;
 /** Square root in float32 (torch's `** 0.5`). */
 export const sqrt32 = (x: number): number => f32(Math.sqrt(x));
 
+// Cephes' rational approximation of log(1 + x) with the coefficients that numpy uses for float32.
+const LOG_NUMERATOR = [
+  2.589979117907922e-2, 0.3808837741388408, 1.4800006336325067, 2.1126775430730533, 1, 0,
+].map(f32);
+const LOG_DENOMINATOR = [
+  5.875095403124574e-3, 0.15463764749839068, 0.9864942958519419, 2.4530060717847366,
+  2.612677543073109, 1,
+].map(f32);
+const LN2 = f32(Math.LN2);
+
+/**
+ * numpy.log of a positive normal float32 as numpy computes it with AVX (one time in five it is not
+ * the nearest float32). Fractional timesteps come from it.
+ */
+export function numpyLog32(x: number): number {
+  let exponent = Math.floor(Math.log2(x));
+  let mantissa = x / 2 ** exponent;
+  if (mantissa < 1 || mantissa >= 2) {
+    // log2 rounded across a power of two
+    const shift = mantissa < 1 ? -1 : 1;
+    mantissa /= 2 ** shift;
+    exponent += shift;
+  }
+  if (mantissa > f32(Math.SQRT2)) {
+    mantissa /= 2;
+    exponent++;
+  }
+  const z = mantissa - 1;
+  const horner = (coefficients: number[]) => coefficients.reduce((y, c) => f32(y * z + c));
+  return f32(exponent * LN2 + f32(horner(LOG_NUMERATOR) / horner(LOG_DENOMINATOR)));
+}
+
 /** Rounds halves to the even neighbour, as numpy does; Math.round does not. */
 export function roundHalfEven(x: number): number {
   const floor = Math.floor(x);

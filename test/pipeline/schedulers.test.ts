@@ -1,0 +1,307 @@
+// The schedulers against diffusers (test/fixtures/schedulers/make.py), and what they refuse.
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { UserError } from '../../src/errors.js';
+import { TorchGenerator } from '../../src/pipeline/noise/torch.js';
+import { forwardProcess } from '../../src/pipeline/schedulers/betas.js';
+import { SchedulerConfig } from '../../src/pipeline/schedulers/config.js';
+import {
+  createScheduler,
+  parseSchedulerConfig,
+  type Scheduler,
+  schedulerDisplayName,
+} from '../../src/pipeline/schedulers/index.js';
+import { betaQuantile, roundHalfEven } from '../../src/pipeline/schedulers/math.js';
+import type { SchedulerName } from '../../src/pipeline/types.js';
+
+interface Case {
+  readonly steps: number;
+  readonly timesteps: readonly number[];
+  readonly initNoiseSigma: number;
+  readonly middle: string;
+  readonly final: string;
+  readonly noised: string;
+  readonly predictedOriginal?: string;
+}
+interface Group {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly name?: SchedulerName;
+  readonly cases: readonly Case[];
+}
+
+const fixture = (name: string): unknown =>
+  JSON.parse(readFileSync(new URL(`../fixtures/schedulers/${name}`, import.meta.url), 'utf8'));
+const groups = fixture('parity.json') as Group[];
+const alphas = fixture('alphas.json') as { config: Record<string, unknown>; sha256: string }[];
+
+const SIZE = 24;
+const f = Math.fround;
+
+function unpack(text: string): Float32Array {
+  const bytes = Buffer.from(text, 'base64');
+  return Float32Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readFloatLE(4 * i));
+}
+
+/** The stand-in for a model that make.py uses, with its roundings. */
+function model(x: Float32Array, t: number): Float32Array {
+  const drift = f(f(0.2) * f(f(t) / 1000));
+  return x.map((value, j) => {
+    const curve = f(f(0.8) * f(value / f(1 + Math.abs(value))));
+    return f(f(curve + drift) + f(f(0.05) * ((j % 7) - 3)));
+  });
+}
+
+/**
+ * Largest difference over the largest magnitude expected. Where x falls from sigma 4096 (zero
+ * terminal SNR) to about 1 in one step, float32 itself leaves a few units in the last place of the
+ * 4096: two of them at the start level `sigma` do not count as a difference.
+ */
+function relativeError(actual: Float32Array, expected: Float32Array, sigma: number): number {
+  expect(actual.length).toBe(expected.length);
+  let scale = 0;
+  let worst = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const difference = Math.abs(actual[i]! - expected[i]!);
+    scale = Math.max(scale, Math.abs(expected[i]!));
+    worst = Math.max(worst, Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference);
+  }
+  return Math.max(0, worst - sigma * 2 ** -22) / Math.max(scale, 1e-3);
+}
+
+function run(
+  scheduler: Scheduler,
+  generator: TorchGenerator,
+  start: Float32Array,
+  from: number,
+  to: number,
+  onStep: (i: number, x: Float32Array, x0: Float32Array) => void = () => {},
+): Float32Array {
+  let x = start;
+  for (let i = from; i < to; i++) {
+    const output = model(scheduler.scaleModelInput(x, i), scheduler.timesteps[i]!);
+    const { previous, predictedOriginal } = scheduler.step(output, i, x, generator);
+    x = previous;
+    onStep(i, previous, predictedOriginal);
+  }
+  return x;
+}
+
+function startOf(scheduler: Scheduler, generator: TorchGenerator): Float32Array {
+  return generator.randn([SIZE]).map((x) => x * f(scheduler.initNoiseSigma));
+}
+
+const label = ({ config, name }: Group) => {
+  const { _class_name, _diffusers_version, trained_betas, ...rest } = config;
+  return `${name ?? 'own'} of ${String(_class_name)} ${JSON.stringify(rest)}${trained_betas ? ' trained' : ''}`;
+};
+
+/** torch.linspace(a, b, 24) is not the point here: exact quarters of the same values. */
+const ramp = (a: number, b: number) => {
+  const step = f(f(b - a) / (SIZE - 1));
+  return Float32Array.from({ length: SIZE }, (_, i) =>
+    i < SIZE / 2 ? a + step * i : b - step * (SIZE - 1 - i),
+  );
+};
+
+describe.each(groups.map((g) => [label(g), g] as const))(
+  '%s',
+  (_label, { config, name, cases }) => {
+    it.each(cases.map((c) => [c.steps, c] as const))(
+      'does as diffusers in %d steps',
+      (steps, want) => {
+        const { scheduler } = createScheduler(config, steps, name);
+        const sigma = want.initNoiseSigma;
+        expect(scheduler.timesteps).toHaveLength(want.timesteps.length);
+        for (const [i, t] of want.timesteps.entries()) {
+          // Integers are exact. Fractions go through torch's float32 square root and logarithm, whose
+          // last bit differs between CPUs: two units in the last place of 1000.
+          const tolerance = Number.isInteger(t) ? 0 : 2 * 2 ** -14;
+          expect(Math.abs(f(scheduler.timesteps[i]!) - t)).toBeLessThanOrEqual(tolerance);
+        }
+        expect(Math.abs(scheduler.initNoiseSigma / want.initNoiseSigma - 1)).toBeLessThan(1e-6);
+
+        const generator = new TorchGenerator(1000 + steps);
+        const calls = scheduler.timesteps.length;
+        const middle = Math.floor(calls / 2);
+        const final = run(
+          scheduler,
+          generator,
+          startOf(scheduler, generator),
+          0,
+          calls,
+          (i, x, x0) => {
+            if (i !== middle) return;
+            expect(relativeError(x, unpack(want.middle), sigma)).toBeLessThan(1e-5);
+            if (want.predictedOriginal !== undefined) {
+              expect(relativeError(x0, unpack(want.predictedOriginal), sigma)).toBeLessThan(1e-5);
+            }
+          },
+        );
+        expect(relativeError(final, unpack(want.final), sigma)).toBeLessThan(1e-5);
+        const noised = scheduler.addNoise(ramp(1, -1), ramp(-2, 2), middle);
+        expect(relativeError(noised, unpack(want.noised), sigma)).toBeLessThan(1e-5);
+      },
+    );
+
+    it('goes on from a saved state with the same bits', () => {
+      const steps = cases.find((c) => c.steps === 13)?.steps ?? cases.at(-1)!.steps;
+      for (const at of [1, 2, 5, 9]) {
+        const { scheduler } = createScheduler(config, steps, name);
+        const calls = scheduler.timesteps.length;
+        if (at >= calls) continue;
+        const generator = new TorchGenerator(5);
+        const x = run(scheduler, generator, startOf(scheduler, generator), 0, at);
+        const saved = structuredClone({
+          state: scheduler.state(),
+          noise: generator.state(),
+          x,
+        });
+        const whole = run(scheduler, generator, x, at, calls);
+
+        const fresh = createScheduler(config, steps, name).scheduler;
+        fresh.restore(saved.state);
+        const resumed = run(fresh, TorchGenerator.from(saved.noise), saved.x, at, calls);
+        expect(Buffer.from(resumed.buffer).equals(Buffer.from(whole.buffer))).toBe(true);
+      }
+    });
+  },
+);
+
+describe('the forward process', () => {
+  it.each(alphas.map((a) => [JSON.stringify(a.config), a] as const))(
+    'has the cumulative alphas of torch to the bit: %s',
+    (_config, { config, sha256 }) => {
+      const { alphasCumprod } = forwardProcess(new SchedulerConfig('DDIMScheduler', config), {
+        zeroSnr: true,
+      });
+      const digest = createHash('sha256')
+        .update(new Uint8Array(alphasCumprod.buffer))
+        .digest('hex');
+      expect(digest).toBe(sha256);
+    },
+  );
+});
+
+describe('numerics', () => {
+  it('round halves to the even neighbour', () => {
+    expect([0.5, 1.5, 2.5, 2.4, 2.6, 7].map(roundHalfEven)).toEqual([0, 2, 2, 2, 3, 7]);
+  });
+
+  it('find quantiles of the beta distribution (a = 1 is uniform, a = 1/2 the arcsine law)', () => {
+    for (const p of [0, 1e-6, 0.1, 0.37, 0.5, 0.9, 1]) {
+      expect(betaQuantile(p, 1)).toBeCloseTo(p, 12);
+      expect(betaQuantile(p, 0.5)).toBeCloseTo(Math.sin((Math.PI * p) / 2) ** 2, 12);
+    }
+  });
+});
+
+describe('a scheduler configuration', () => {
+  const base = { _class_name: 'DDIMScheduler', _diffusers_version: '0.42.0' };
+  const failure = (action: () => unknown): UserError => {
+    try {
+      action();
+    } catch (error) {
+      expect(error).toBeInstanceOf(UserError);
+      return error as UserError;
+    }
+    throw new Error('nothing was thrown');
+  };
+
+  it('of an unknown class is refused with the classes there are', () => {
+    const error = failure(() => createScheduler({ _class_name: 'HeunDiscreteScheduler' }, 20));
+    expect(error.identifier).toBe('scheduler-class');
+    expect(error.message).toContain('HeunDiscreteScheduler');
+    expect(error.message).toContain('EulerDiscreteScheduler');
+    for (const config of [{}, { _class_name: 'toString' }, null, [], 'DDIMScheduler']) {
+      failure(() => createScheduler(config, 20));
+    }
+  });
+
+  it('of an unknown class still serves a scheduler that is named', () => {
+    const config = { _class_name: 'HeunDiscreteScheduler', beta_start: 0.00085 };
+    expect(createScheduler(config, 20, 'Euler').scheduler.timesteps).toHaveLength(20);
+  });
+
+  it('with an unknown key gives a warning that names it; a sister class’s key gives none', () => {
+    const { warnings } = createScheduler({ ...base, skip_prk_steps: true, clip_smaple: false }, 5);
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toContain('clip_smaple');
+  });
+
+  it.each([
+    [{ beta_schedule: 'sigmoid' }, 'beta_schedule'],
+    [{ prediction_type: 'flow' }, 'prediction_type'],
+    [{ timestep_spacing: 'even' }, 'timestep_spacing'],
+    [{ beta_start: '0.1' }, 'beta_start'],
+    [{ clip_sample: 'no' }, 'clip_sample'],
+    [{ num_train_timesteps: 0 }, 'num_train_timesteps'],
+    [{ trained_betas: [] }, 'trained_betas'],
+    [
+      { _class_name: 'PNDMScheduler', prediction_type: 'sample', skip_prk_steps: true },
+      'prediction_type',
+    ],
+    [{ _class_name: 'PNDMScheduler', skip_prk_steps: false }, 'skip_prk_steps'],
+    [
+      { _class_name: 'EulerAncestralDiscreteScheduler', prediction_type: 'sample' },
+      'prediction_type',
+    ],
+    [
+      { _class_name: 'EulerDiscreteScheduler', use_karras_sigmas: true, use_beta_sigmas: true },
+      'use_beta_sigmas',
+    ],
+    [
+      { _class_name: 'DPMSolverMultistepScheduler', algorithm_type: 'dpmsolver' },
+      'final_sigmas_type',
+    ],
+    [{ _class_name: 'DPMSolverMultistepScheduler', solver_order: 4 }, 'solver_order'],
+    [{ _class_name: 'LCMScheduler', original_inference_steps: 2 }, 'original_inference_steps'],
+  ])('with a value that cannot be used is refused by its key: %j', (extra, key) => {
+    expect(failure(() => createScheduler({ ...base, ...extra }, 3)).message).toContain(key);
+  });
+
+  it('takes whole steps from 1 to the number of training timesteps', () => {
+    for (const steps of [0, -1, 1.5, 1001, Number.NaN]) {
+      expect(failure(() => createScheduler(base, steps)).identifier).toBe('steps-range');
+    }
+    expect(createScheduler(base, 1000).scheduler.timesteps).toHaveLength(1000);
+  });
+
+  it('leaves out what diffusers marked as filled in', () => {
+    const marked = {
+      ...base,
+      timestep_spacing: 'trailing',
+      _use_default_values: ['timestep_spacing'],
+    };
+    expect(createScheduler(marked, 4, 'Euler').scheduler.timesteps).toEqual(
+      createScheduler(base, 4, 'Euler').scheduler.timesteps,
+    );
+  });
+
+  it('is read as Python writes it, infinities included, and strings are left alone', () => {
+    expect(
+      parseSchedulerConfig(
+        '{"lambda_min_clipped": -Infinity, "a": [NaN, Infinity], "b": "x \\" -Infinity NaN"}',
+      ),
+    ).toEqual({
+      lambda_min_clipped: Number.NEGATIVE_INFINITY,
+      a: [null, Number.POSITIVE_INFINITY],
+      b: 'x " -Infinity NaN',
+    });
+    expect(() => parseSchedulerConfig('{')).toThrow(SyntaxError);
+  });
+
+  it.each([
+    [base, 'DDIM'],
+    [{ _class_name: 'DPMSolverMultistepScheduler', use_karras_sigmas: true }, 'DPM++ 2M Karras'],
+    [{ _class_name: 'DPMSolverMultistepScheduler' }, 'DPM++ 2M'],
+    [
+      { _class_name: 'DPMSolverMultistepScheduler', algorithm_type: 'sde-dpmsolver++' },
+      'DPM++ 2M SDE',
+    ],
+    [{ _class_name: 'EulerDiscreteScheduler', use_karras_sigmas: true }, 'Euler Karras'],
+    [{ _class_name: 'HeunDiscreteScheduler' }, 'HeunDiscreteScheduler'],
+  ])('is known to users by a name: %j', (config, name) => {
+    expect(schedulerDisplayName(config)).toBe(name);
+  });
+});
