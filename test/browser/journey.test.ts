@@ -4,7 +4,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -39,7 +39,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close();
   if (bot !== undefined && bot.exitCode === null) {
-    const ended = new Promise((resolve) => bot.once('close', resolve));
+    const ended = new Promise((done) => bot.once('close', done));
     bot.kill('SIGTERM');
     await ended;
   }
@@ -48,12 +48,12 @@ afterAll(async () => {
 
 /** The page's address, as the bot prints it. */
 function address(child: ChildProcess): Promise<string> {
-  return new Promise((resolve, reject) => {
+  return new Promise((found, reject) => {
     let text = '';
     const read = (chunk: Buffer) => {
       text += chunk.toString();
-      const found = /http:\/\/127\.0\.0\.1:\d+\//.exec(text);
-      if (found && text.includes('Open it')) resolve(found[0]);
+      const url = /http:\/\/127\.0\.0\.1:\d+\//.exec(text);
+      if (url && text.includes('Open it')) found(url[0]);
     };
     child.stdout?.on('data', read);
     child.stderr?.on('data', read);
@@ -98,6 +98,9 @@ test('from the first line to the picture, another one, and its steps', async () 
   await expect.poll(() => image.count(), { timeout: 10_000 }).toBe(1);
   expect(await image.evaluate(inPage<number>('return element.naturalWidth'))).toBeGreaterThan(0);
   expect(await image.getAttribute('alt')).toContain('a red fox on a meadow');
+  // How the README's screenshot is made anew: YLEM_SCREENSHOT=docs/sandbox.png npm run test:browser
+  const shot = process.env.YLEM_SCREENSHOT;
+  if (shot !== undefined) await page.screenshot({ path: resolve(ROOT, shot) });
 
   await newest(page).getByRole('button', { name: 'Reroll' }).click();
   const second = await another(first);
