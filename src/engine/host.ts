@@ -189,8 +189,11 @@ export class Host {
     const steps = model.generate(parameters, options);
     let calls = 0;
     while (!signal.aborted) {
-      const from = performance.now();
-      const next = await this.#exclusive(() => steps.next());
+      let from = 0;
+      const next = await this.#exclusive(() => {
+        from = performance.now();
+        return steps.next();
+      });
       if (next.done === true) return;
       const step = next.value;
       const { encode, unet } = model.timings;
