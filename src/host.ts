@@ -36,6 +36,8 @@ async function sandboxHost(config: Config): Promise<Host> {
     port: config.sandbox.port,
     fixedPort: !config.sandbox.portMayDiffer,
     directory: join(config.dataDirectory, 'sandbox'),
+  }).catch((error: Error) => {
+    throw new UserError('sandbox-failed', `The sandbox did not start: ${error.message}`);
   });
   return {
     sandbox: true,

@@ -19,8 +19,7 @@ import { openStore } from './store/index.js';
 /** Runs the bot until it is told to end. Failing to start ends the process with status 1. */
 export async function start(): Promise<void> {
   const config = loadConfig();
-  const host = await discordOrSandbox(config);
-  const logger = createLogger(config.logLevel, process.stdout, [host.token]);
+  const logger = createLogger(config.logLevel, process.stdout, [config.discord.token ?? '']);
   for (const warning of config.warnings) logger.warn(warning);
   try {
     const { modelDirectory, providers, threads } = config;
@@ -28,7 +27,11 @@ export async function start(): Promise<void> {
     const engines = new EnginePool(
       Array.from({ length: config.engines }, () => createEngine(settings)),
     );
-    const store = await openStore(config.dataDirectory);
+    // While the engines load, everything else starts.
+    const [host, store] = await Promise.all([
+      discordOrSandbox(config),
+      openStore(config.dataDirectory),
+    ]);
     const queue = createLocalQueue(config.queue, engines.size);
     const rest = new MessageRest(host.apiBase, host.token);
     const generations = new Generations({ store, queue, engines, rest, logger });
