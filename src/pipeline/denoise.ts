@@ -102,7 +102,7 @@ function begin({ scheduler, seed, dims, start }: DenoiseOptions): Beginning {
   if (start?.kind === 'branch') {
     const { fromStep, predictedOriginal } = start;
     if (
-      !(fromStep >= 1 && fromStep < scheduler.timesteps.length) ||
+      !(Number.isInteger(fromStep) && fromStep >= 1 && fromStep < scheduler.timesteps.length) ||
       !sameSize(predictedOriginal, dims)
     ) {
       throw new UserError(

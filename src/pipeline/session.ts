@@ -117,17 +117,28 @@ export async function openGraph(
   }
 }
 
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+/** The file that exporters put a graph's weights into, where there is one. */
+async function weightsBeside(path: string): Promise<string | undefined> {
+  for (const file of ['model.onnx_data', 'weights.pb']) {
+    if (await exists(join(dirname(path), file))) return file;
+  }
+  return undefined;
+}
+
 /** What is wrong with a graph's file, or with the file beside it that holds its weights. */
 async function damaged(root: string, path: string, reason: string): Promise<UserError> {
   const name = relative(root, path);
-  const data = /([\w.-]+(?:_data|\.data|\.pb|\.bin|\.weights))\b/.exec(reason)?.[1];
+  const named = /([\w.-]+(?:_data|\.data|\.pb|\.bin|\.weights))\b/.exec(reason)?.[1];
+  const data = named ?? (/protobuf/i.test(reason) ? undefined : await weightsBeside(path));
   if (data !== undefined) {
     const file = relative(root, join(dirname(path), data));
-    const there = await access(join(root, file)).then(
-      () => true,
-      () => false,
-    );
-    return there
+    return (await exists(join(root, file)))
       ? new UserError(
           'model-file-damaged',
           `The model's ${file}, which holds the weights of ${name}, is damaged or cut off.`,
