@@ -49,8 +49,6 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   '@photostructure/sqlite': ['store/'],
   'p-queue': ['queue/'],
   'discord.js': ['discord/', 'commands/', 'main.ts'],
-  hono: ['sandbox/'],
-  '@hono/node-server': ['sandbox/'],
   ws: ['sandbox/'],
   dotenv: ['config.ts'],
   'pino-pretty': ['log.ts'],
