@@ -10,8 +10,7 @@ export {
   parseInfotext,
   type ReadInfotext,
 } from './image/infotext.js';
-export { readText } from './image/png.js';
-export { fromKept, keepStep, keptTensor, toKept } from './kept.js';
+export { fromKept, toKept } from './kept.js';
 export {
   type GenerateOptions,
   type LoadOptions,

@@ -27,9 +27,6 @@ export function fromKept(step: KeptStep): {
   };
 }
 
-/** Another name of `toKept`. */
-export const keepStep = toKept;
-
 /** Only the tensor that is to be shown: decoding halves takes time. */
 export function keptTensor(step: KeptStep, show: 'prediction' | 'latents'): FloatTensor {
   const bits = show === 'prediction' ? step.predictedOriginal : step.latents;

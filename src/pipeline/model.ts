@@ -10,7 +10,7 @@ import { denoise } from './denoise.js';
 import { StableDiffusion } from './families/sd.js';
 import { checkParameters } from './parameters.js';
 import { loadPreviewer, type Previewer } from './preview.js';
-import { createScheduler, schedulerDisplayName } from './schedulers/index.js';
+import { createScheduler, parseSchedulerConfig, schedulerDisplayName } from './schedulers/index.js';
 import { readJson } from './session.js';
 import { fastestThreads } from './threads.js';
 import type {
@@ -113,9 +113,9 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
     });
   }
   await readJson(root, join(root, 'model_index.json'));
-  const schedulerConfig = await readJson(root, join(root, 'scheduler', 'scheduler_config.json'));
-  // Steps, keys and class are checked before the large files are read.
-  const { warnings } = createScheduler(schedulerConfig, 20);
+  const schedulerPath = join(root, 'scheduler', 'scheduler_config.json');
+  const schedulerConfig = await readJson(root, schedulerPath, false, parseSchedulerConfig);
+  const warnings = schedulerWarnings(schedulerConfig);
   const threads = options.threads ?? (await fastestThreads());
   const tried: { name: string; reason: string }[] = [];
   for (const provider of options.providers ?? ['cpu']) {
@@ -151,6 +151,16 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
     'no-provider',
     `The model cannot run here: ${tried.map(({ name, reason }) => `${name}: ${reason}`).join('; ') || 'no provider is named'}.`,
   );
+}
+
+/** What the model's own scheduler cannot do is a warning: users may still name another one. */
+function schedulerWarnings(config: unknown): readonly string[] {
+  try {
+    return createScheduler(config, 1).warnings;
+  } catch (error) {
+    if (error instanceof UserError) return [error.message];
+    throw error;
+  }
 }
 
 const object = (value: unknown): Record<string, unknown> =>

@@ -166,7 +166,12 @@ async function damaged(root: string, path: string, reason: string): Promise<User
  * A JSON file of the model's directory; undefined when it is optional and not there.
  * @throws UserError naming the file
  */
-export async function readJson(root: string, path: string, optional = false): Promise<unknown> {
+export async function readJson(
+  root: string,
+  path: string,
+  optional = false,
+  parse: (text: string) => unknown = JSON.parse,
+): Promise<unknown> {
   const name = relative(root, path);
   let text: string;
   try {
@@ -176,7 +181,7 @@ export async function readJson(root: string, path: string, optional = false): Pr
     throw new UserError('model-file-missing', `The model lacks ${name}.`, { file: name });
   }
   try {
-    return JSON.parse(text);
+    return parse(text);
   } catch {
     throw new UserError('model-file-damaged', `The model's ${name} is no valid JSON.`, {
       file: name,

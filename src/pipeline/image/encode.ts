@@ -38,10 +38,12 @@ export async function encodeWithin(
     const width = Math.max(16, Math.round(image.width * scale));
     let file = raw(image).resize({ width }).webp({ quality });
     if (parameters !== undefined)
-      file = file.withExif({
-        IFD0: { ImageDescription: 'Made by Ylem' },
-        IFD2: { UserComment: parameters },
-      });
+      file = file
+        .withExif({
+          IFD0: { ImageDescription: 'Made by Ylem' },
+          IFD2: { UserComment: parameters },
+        })
+        .withXmp(packet(parameters));
     const { data, info } = await file.toBuffer({ resolveWithObject: true });
     if (data.length <= maxBytes)
       return { bytes: data, type: 'image/webp', width: info.width, height: info.height };
@@ -49,6 +51,30 @@ export async function encodeWithin(
   throw new Error(
     `a picture of ${image.width}x${image.height} does not fit into ${maxBytes} bytes`,
   );
+}
+
+const XMP_KEY = 'ylem:parameters="';
+
+/** EXIF written by libvips keeps ASCII alone; XMP keeps the whole text, percent-encoded. */
+function packet(parameters: string): string {
+  // Through UTF-8: half a surrogate pair would throw below.
+  const value = encodeURIComponent(Buffer.from(parameters).toString()).replaceAll("'", '%27');
+  return (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">' +
+    `<rdf:Description rdf:about="" xmlns:ylem="urn:ylem:1" ${XMP_KEY}${value}"/></rdf:RDF></x:xmpmeta>`
+  );
+}
+
+/** What `packet` wrote; undefined where it did not. */
+function fromPacket(xmp: string): string | undefined {
+  const start = xmp.indexOf(XMP_KEY);
+  if (start < 0) return undefined;
+  const value = xmp.slice(start + XMP_KEY.length).split('"', 1)[0]!;
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return undefined;
+  }
 }
 
 /** A preview: small and quick to make; shown at the final size by being enlarged. */
@@ -70,9 +96,11 @@ export async function encodePreview(
 export async function readInfotext(file: Uint8Array): Promise<string | undefined> {
   const text = readText(file, 'parameters');
   if (text !== undefined) return text;
-  const { exif } = await sharp(file)
+  const { exif, xmp } = await sharp(file)
     .metadata()
-    .catch(() => ({ exif: undefined }));
+    .catch(() => ({ exif: undefined, xmp: undefined }));
+  const ours = xmp === undefined ? undefined : fromPacket(xmp.toString('utf8'));
+  if (ours !== undefined) return ours;
   return exif === undefined ? undefined : userComment(exif);
 }
 
