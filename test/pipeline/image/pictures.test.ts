@@ -1,0 +1,158 @@
+// Files: PNGs with parameters, infotexts there and back, what is drawn of the steps.
+
+import fc from 'fast-check';
+import sharp from 'sharp';
+import { describe, expect, it } from 'vitest';
+import { UserError } from '../../../src/errors.js';
+import { toHalf } from '../../../src/pipeline/fp16.js';
+import {
+  altText,
+  changes,
+  encodePng,
+  encodeWithin,
+  evenly,
+  evolution,
+  type FloatTensor,
+  type GenerationParameters,
+  infotextOf,
+  type KeptStep,
+  parseInfotext,
+  type RgbImage,
+  readInfotext,
+} from '../../../src/pipeline/index.js';
+
+const PARAMETERS: GenerationParameters = {
+  prompt: 'a fox, "quoted": yes\nNegative thoughts',
+  negativePrompt: 'blurry, füchse 狐',
+  seed: 4294967295,
+  steps: 20,
+  guidanceScale: 7.5,
+  width: 64,
+  height: 96,
+  scheduler: 'DPM++ 2M Karras',
+};
+const INFO = { name: 'a, model: "x"', hash: '0123456789', defaultScheduler: 'PNDM' };
+
+function picture(width: number, height: number, seed: number): RgbImage {
+  const data = new Uint8Array(3 * width * height);
+  let state = seed + 1;
+  for (let i = 0; i < data.length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    data[i] = state >>> 24;
+  }
+  return { data, width, height };
+}
+
+describe('an infotext', () => {
+  it('is read back as it was written', () => {
+    const text = infotextOf(PARAMETERS, INFO, { branch: { fromStep: 3, seed: 9 }, stoppedAt: 12 });
+    const { values, ...read } = parseInfotext(text);
+    expect(read).toEqual(PARAMETERS);
+    expect(values.get('Model')).toBe(INFO.name);
+    expect(values.get('Branch step')).toBe('3');
+    expect(values.get('Branch seed')).toBe('9');
+    expect(values.get('Stopped at')).toBe('12');
+    expect(text).toContain('Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7.5');
+  });
+
+  it('of any text can be read without harm', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        expect(typeof parseInfotext(text).prompt).toBe('string');
+      }),
+    );
+  });
+});
+
+describe('a PNG', () => {
+  it('holds its pixels and its parameters, in any script, the same bytes each time', async () => {
+    const image = picture(40, 24, 1);
+    for (const text of ['plain ü', infotextOf(PARAMETERS, INFO), '狐 🦊 \u202e']) {
+      const { bytes } = await encodePng(image, text);
+      expect(await readInfotext(bytes)).toBe(text);
+      expect((await encodePng(image, text)).bytes).toEqual(bytes);
+      expect(new Uint8Array(await sharp(bytes).raw().toBuffer())).toEqual(image.data);
+    }
+  });
+
+  it('that is too large becomes a smaller file that keeps the parameters', async () => {
+    const text = infotextOf(PARAMETERS, INFO);
+    const image = picture(256, 256, 2);
+    for (const maxBytes of [120_000, 40_000, 15_000]) {
+      const file = await encodeWithin(image, maxBytes, text);
+      expect(file.type).not.toBe('image/png');
+      expect(file.bytes.length).toBeLessThanOrEqual(maxBytes);
+      expect((await sharp(file.bytes).metadata()).format).toBe('webp');
+      expect(await readInfotext(file.bytes)).toBe(text);
+    }
+  });
+});
+
+it('alternative text has at most 1024 characters', () => {
+  expect(altText({ ...PARAMETERS, prompt: 'x'.repeat(6000) }).length).toBeLessThanOrEqual(1024);
+  expect(altText(PARAMETERS)).toContain('a fox');
+});
+
+describe('the evolution', () => {
+  const steps: KeptStep[] = Array.from({ length: 20 }, (_, i) => {
+    const value = Float32Array.from({ length: 16 }, () => 1 / (i + 1));
+    return {
+      index: i + 1,
+      total: 20,
+      timestep: 1000 - 50 * i,
+      dims: [1, 4, 4],
+      latents: toHalf(value.map((v) => -v)),
+      predictedOriginal: toHalf(value),
+    };
+  });
+  /** Every frame is of one colour, which tells its step. */
+  const draw = async ({ data }: FloatTensor): Promise<RgbImage> => ({
+    data: new Uint8Array(3 * 64 * 64).fill(Math.round(data[0]! * 200)),
+    width: 64,
+    height: 64,
+  });
+  const options = { kind: 'sheet', frames: 9, order: 'reading', show: 'prediction' } as const;
+
+  it('takes frames evenly, the first and the last among them', () => {
+    for (const count of [4, 9, 16, 20, 64]) {
+      const chosen = evenly(steps, count).map(({ index }) => index);
+      expect(chosen).toHaveLength(Math.min(count, 20));
+      expect([chosen[0], chosen.at(-1)]).toEqual([1, 20]);
+      expect(new Set(chosen).size).toBe(chosen.length);
+    }
+  });
+
+  it('begins a sheet at the top left, or at the bottom right when it condenses', async () => {
+    const corners = async (order: 'reading' | 'condensing') => {
+      const { bytes, width, height } = await evolution(steps, { ...options, order }, 1e6, draw);
+      const pixels = await sharp(bytes).removeAlpha().raw().toBuffer();
+      const at = (x: number, y: number) => pixels[3 * (y * width + x)]!;
+      return [at(40, 40), at(width - 12, height - 12)];
+    };
+    expect(await corners('reading')).toEqual([200, 10]);
+    expect(await corners('condensing')).toEqual([10, 200]);
+  });
+
+  it('plays all frames and holds the last', async () => {
+    const file = await evolution(steps, { ...options, kind: 'animation' }, 1e6, draw);
+    const { pages, delay } = await sharp(file.bytes, { animated: true }).metadata();
+    expect(file.type).toBe('image/webp');
+    // Frames that look alike are one frame that stays longer: the time is the same.
+    expect(pages).toBeGreaterThan(8);
+    expect(delay!.reduce((a, b) => a + b)).toBe(19 * delay![0]! + 2000);
+  });
+
+  it('tells how much each step changed the prediction', async () => {
+    const values = changes(steps);
+    expect(values).toHaveLength(19);
+    expect(values[0]).toBeCloseTo(0.5, 3);
+    expect(values[1]).toBeCloseTo(1 / 2 - 1 / 3, 3);
+    const plot = await evolution(steps, { ...options, kind: 'changes' }, 1e6, draw);
+    expect((await sharp(plot.bytes).metadata()).format).toBe('png');
+  });
+
+  it('says so when it cannot fit, or when there is nothing to show', async () => {
+    await expect(evolution(steps, options, 100, draw)).rejects.toBeInstanceOf(UserError);
+    await expect(evolution([], options, 1e6, draw)).rejects.toBeInstanceOf(UserError);
+  });
+});
