@@ -52,6 +52,8 @@ class Withdrawn extends Error {}
 const UPLOAD_MARGIN = 64 * 1024;
 /** ms between looks at the waiting replies while only time has passed */
 const REFRESH = 5000;
+/** ms that an acknowledgement waits for the disk at most */
+const SLOW_DISK = 1000;
 /** ms within which changes of the queue are shown together */
 const GATHER = 100;
 
@@ -119,10 +121,10 @@ export class Generations {
     for (const generation of generations) {
       jobs.push(this.#jobFor(generation, info.defaultScheduler, false, jobs[0]));
     }
-    const answered = exchange.defer(ephemeral);
-    const promised = Promise.all([answered, ...generations.map((g) => this.#store.create(g))]).then(
-      () => {},
-    );
+    // On disk before it is acknowledged; only a disk that hangs must not cost Discord's 3 s.
+    const stored = Promise.all(generations.map((generation) => this.#store.create(generation)));
+    const answered = Promise.race([stored, delay(SLOW_DISK)]).then(() => exchange.defer(ephemeral));
+    const promised = Promise.all([answered, stored]).then(() => {});
     // First to hear of a failure, before the tasks below: then nothing is left to conclude.
     promised.catch(() => {
       for (const job of jobs) this.#jobs.delete(job.id);
