@@ -161,12 +161,15 @@ async function changePlot(steps: readonly KeptStep[]): Promise<EncodedImage> {
   const plotHeight = height - margin.top - margin.bottom;
   const bar = plotWidth / Math.max(1, values.length);
   const y = (value: number) => margin.top + plotHeight * (1 - value / most);
-  const parts: string[] = [];
+  const parts = [
+    place(digits('CHANGE OF THE PREDICTION PER STEP', 15), margin.left, 12),
+    place(digits('STEP', 13), margin.left + plotWidth / 2 - 18, height - 22),
+  ];
   for (let i = 0; i <= 4; i++) {
     const value = (most * i) / 4;
     parts.push(
       `<path d="M${margin.left} ${y(value)}H${width - margin.right}" stroke="#4e5058" stroke-width="1"/>`,
-      place(digits(value.toFixed(2), 14), 14, y(value) - 7),
+      place(digits(value.toFixed(most < 0.2 ? 3 : 2), 14), 14, y(value) - 7),
     );
   }
   const every = Math.max(1, Math.ceil(values.length / 12));

@@ -14,6 +14,20 @@ const STROKES: Readonly<Record<string, string>> = {
   '9': 'M1 6L3 5L4 3V1L3 0H1L0 1V2L1 3H4',
   '.': 'M1.8 6H2.2',
   '-': 'M0.5 3H3.5',
+  A: 'M0 6V2L2 0L4 2V6M0 4H4',
+  C: 'M4 1L3 0H1L0 1V5L1 6H3L4 5',
+  D: 'M0 0H3L4 1V5L3 6H0Z',
+  E: 'M4 0H0V6H4M0 3H3',
+  F: 'M4 0H0V6M0 3H3',
+  G: 'M4 1L3 0H1L0 1V5L1 6H3L4 5V3H2.5',
+  H: 'M0 0V6M4 0V6M0 3H4',
+  I: 'M2 0V6M1 0H3M1 6H3',
+  N: 'M0 6V0L4 6V0',
+  O: 'M1 0H3L4 1V5L3 6H1L0 5V1Z',
+  P: 'M0 6V0H3L4 1V2L3 3H0',
+  R: 'M0 6V0H3L4 1V2L3 3H0M2 3L4 6',
+  S: 'M4 1L3 0H1L0 1V2L1 3H3L4 4V5L3 6H1L0 5',
+  T: 'M0 0H4M2 0V6',
 };
 
 /** An SVG of a number, `height` px high, light on a dark halo that any picture lets be read. */
