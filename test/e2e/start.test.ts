@@ -1,9 +1,9 @@
-// How a start fails: one sentence that names the fault, exit status 1.
+// How a start fails (one sentence that names the fault, exit status 1), and how it goes without a token.
 
 import { cp, mkdtemp, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createSandbox } from '../../src/sandbox/index.js';
 import type { Sandbox } from '../../src/sandbox/types.js';
 import { spawnBot, TINY_MODEL } from './support.js';
@@ -61,4 +61,21 @@ test('a model that was cut short', async () => {
   await cp(TINY_MODEL, model, { recursive: true });
   await truncate(join(model, 'unet', 'model.onnx'), 5000);
   expect(await failure({ YLEM_MODEL: model })).toMatch(/unet.model\.onnx/);
+});
+
+test('without a token a sandbox starts and its address is printed; SIGTERM ends both', async () => {
+  const bot = spawnBot({
+    DISCORD_TOKEN: '',
+    DISCORD_API_BASE: '',
+    YLEM_SANDBOX: '',
+    YLEM_SANDBOX_PORT: '0',
+    YLEM_DATA_DIR: join(directory, 'without'),
+    YLEM_MODEL: TINY_MODEL,
+  });
+  const address = /http:\/\/127\.0\.0\.1:\d+\//;
+  await vi.waitFor(() => expect(bot.output()).toMatch(address), { timeout: 50_000, interval: 50 });
+  const url = address.exec(bot.output())?.[0] ?? '';
+  expect((await fetch(url)).status).toBe(200);
+  expect(await bot.end('SIGTERM')).toBe(0);
+  await expect(fetch(url)).rejects.toThrow();
 });
