@@ -22,7 +22,8 @@ function newest(folder) {
   return time;
 }
 
-const built = existsSync(stamp) && existsSync(join(root, 'dist', 'cli.js')) ? statSync(stamp).mtimeMs : 0;
+const built =
+  existsSync(stamp) && existsSync(join(root, 'dist', 'cli.js')) ? statSync(stamp).mtimeMs : 0;
 if (newest(join(root, 'src')) > built && existsSync(compiler)) {
   try {
     execFileSync(process.execPath, [compiler, '-p', join(root, 'tsconfig.build.json')], {

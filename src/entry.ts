@@ -11,5 +11,7 @@ import { fileURLToPath } from 'node:url';
  */
 export function compiledEntry(base: string, file: string): string {
   const path = fileURLToPath(new URL(file, base));
-  return base.endsWith('.ts') ? path.replace(/([\\/])src([\\/])(?!.*[\\/]src[\\/])/, '$1dist$2') : path;
+  return base.endsWith('.ts')
+    ? path.replace(/([\\/])src([\\/])(?!.*[\\/]src[\\/])/, '$1dist$2')
+    : path;
 }
