@@ -11,6 +11,7 @@ import argparse
 import json
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from .evaluate import Model
@@ -29,7 +30,7 @@ def measure(model: Model, seed: int = 3) -> list[dict]:
         t = model.scheduler.timesteps[k]
         # What the model thought of the picture at step k, under fresh noise of the same amount.
         context = model.text.run(["last_hidden_state"], {"input_ids": model.words(PROMPTS).numpy()})[0]
-        v = torch.from_numpy(model.unet.run(None, {"sample": kept[k].numpy(), "timestep": t.float().numpy(), "encoder_hidden_states": context})[0])
+        v = torch.from_numpy(model.unet.run(None, {"sample": kept[k].numpy(), "timestep": np.asarray(t, np.float32), "encoder_hidden_states": context})[0])
         a = kept_signal[t]
         guess = a.sqrt() * kept[k] - (1 - a).sqrt() * v
         noise = torch.randn(kept[k].shape, generator=torch.Generator().manual_seed(seed + 100 + k))

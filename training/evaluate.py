@@ -57,7 +57,7 @@ class Model:
             if keep and i in keep:
                 kept[i] = x.clone()
             pair = torch.cat((x, x)).numpy()
-            out = self.unet.run(None, {"sample": pair, "timestep": np.float32(t), "encoder_hidden_states": context})[0]
+            out = self.unet.run(None, {"sample": pair, "timestep": np.asarray(t, np.float32), "encoder_hidden_states": context})[0]
             worded, plain = torch.from_numpy(out).chunk(2)
             x = self.scheduler.step(plain + self.guidance * (worded - plain), t, x).prev_sample
         return (x, kept) if keep else x

@@ -25,13 +25,14 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path("models/hydrogen"))
     parser.add_argument("--out", default="docs/hydrogen-samples.png")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--side", type=int, default=160, help="pixels of each picture on the sheet")
     parser.add_argument("--guidance", type=float, default=4.0)
     args = parser.parse_args()
     torch.set_num_threads(1)
     model = Model(args.model, guidance=args.guidance)
     prompts = PROMPTS[:64]
     pictures = torch.cat([model.decode(model.latents(prompts[i:i + 16], args.seed + i)) for i in range(0, 64, 16)])
-    sheet(to_images(pictures), prompts, 8, args.out)
+    sheet(to_images(pictures), prompts, 8, args.out, args.side)
 
 
 if __name__ == "__main__":
