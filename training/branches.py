@@ -2,7 +2,7 @@
 
 From each of some steps k the latents are noised anew to where they stood and denoised again; the plot shows
 the mean pixel distance and the correlation with the original image.
-`python -m training.branches --model models/hydrogen --out docs/branches.png`
+`python -m training.branches --model models/hydrogen --out docs/hydrogen-branches.png`
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, default=Path("models/hydrogen"))
-    parser.add_argument("--out", default="docs/branches.png")
+    parser.add_argument("--out", default="docs/hydrogen-branches.png")
     args = parser.parse_args()
     torch.set_num_threads(1)
     rows = measure(Model(args.model))
