@@ -2,7 +2,7 @@
 
 Needs nothing but this folder and torch, diffusers, transformers and tokenizers. A call starts from what an
 earlier call left in `--from` (weights in shards under 16 MiB), trains for the given minutes and leaves its
-own shards: averaged weights in fp16, the log, and a sheet of samples. Order: vae once or twice, then
+own shards (averaged weights in fp16) and the log. Order: vae once or twice, then
 diffusion as often as there is time, then judge.
 """
 
@@ -68,7 +68,8 @@ def main() -> None:
             sys.exit(code)
         checkpoint = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
         split(checkpoint["average"], args.out, args.stage)
-        shutil.copy(run / "log.jsonl", args.out / f"{args.stage}.jsonl")
+        if (run / "log.jsonl").exists():  # a run of less than half a minute logs nothing
+            shutil.copy(run / "log.jsonl", args.out / f"{args.stage}.jsonl")
         print(json.dumps({"images": checkpoint["images"], "files": sorted(p.name for p in args.out.iterdir())}))
 
 
