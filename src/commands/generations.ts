@@ -133,6 +133,7 @@ export class Generations {
     try {
       await promised;
       const messageId = await answered;
+      for (const job of jobs) job.answered();
       if (messageId !== undefined) jobs[0]?.transport.learn(messageId);
     } catch (error) {
       // Nobody will ever see these: the interaction is void or the store refused them.
@@ -228,6 +229,7 @@ export class Generations {
       rest: this.#rest,
       scheduler,
       unsure,
+      answered: unsure, // those of an earlier process were
       ...(first === undefined ? {} : { first }),
       hooks: {
         beforeNewMessage: () => this.#store.deliveryStarted(id, Date.now()),
@@ -252,7 +254,9 @@ export class Generations {
       },
       force,
     );
-    const conclude = (outcome: unknown) => this.#track(this.#conclude(job, outcome));
+    // One that is cancelled right away still has to be answered before its end can be told.
+    const conclude = (outcome: unknown) =>
+      this.#track(promised.catch(() => {}).then(() => this.#conclude(job, outcome)));
     ended.then(conclude, conclude);
   }
 

@@ -27,6 +27,8 @@ export class Job {
   readonly texts: Texts;
   readonly live: LiveReply;
   readonly transport: ReplyTransport;
+  /** there is a reply to edit: the interaction was answered */
+  #answered: boolean;
   /** set while an engine works on it */
   #run: EngineRun | undefined;
   /** a stop that came before the engine had begun */
@@ -34,6 +36,8 @@ export class Job {
   #lastWaiting = '';
   #stepTimes: number[] = [];
   #latest: { index: number; total: number } | undefined;
+  /** a preview was made for the reply */
+  #previewed = false;
   #startTimer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -43,11 +47,14 @@ export class Job {
       readonly hooks: JobHooks;
       readonly scheduler: string;
       readonly unsure: boolean;
+      /** false: there is nothing to edit before `answered()` */
+      readonly answered: boolean;
       /** of the same interaction: the one that has its first reply */
       readonly first?: Job;
     },
   ) {
     this.generation = generation;
+    this.#answered = options.answered;
     this.facts = factsOf(generation, options.scheduler);
     this.texts = textsFor(generation.reply.locale);
     this.transport = new ReplyTransport({
@@ -69,9 +76,14 @@ export class Job {
     return this.generation.id;
   }
 
+  /** From now on the reply can be edited. */
+  answered(): void {
+    this.#answered = true;
+  }
+
   /** Shows the place in the queue when it says something new. */
   showPlace(place: Place): void {
-    if (place.state !== 'waiting') return;
+    if (place.state !== 'waiting' || !this.#answered) return;
     const panel = waitingPanel(this.facts, place, this.texts);
     if (panel.content === this.#lastWaiting) return;
     this.#lastWaiting = panel.content;
@@ -90,11 +102,12 @@ export class Job {
     this.#startTimer.unref();
   }
 
-  /** Says that it has begun, while there is no step to show. */
+  /** Says how far it is, while there is no picture to show. */
   announce(): void {
-    if (this.#latest !== undefined) return;
-    const nothing = { index: 0, total: 0, leftMs: undefined, file: undefined };
-    this.live.show(formingPanel(this.facts, nothing, this.texts));
+    if (this.#previewed) return;
+    const { index, total } = this.#latest ?? { index: 0, total: 0 };
+    const progress = { index, total, leftMs: undefined, file: undefined };
+    this.live.show(formingPanel(this.facts, progress, this.texts));
   }
 
   stepped(report: StepReport): void {
@@ -126,6 +139,7 @@ export class Job {
   }
 
   #forming(preview: Preview) {
+    this.#previewed = true;
     const time = this.#stepTime();
     const done = Math.max(preview.index, this.#latest?.index ?? 0);
     const extension = preview.type.slice('image/'.length);
