@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createEngine } from '../src/engine/index.js';
 import { openGraph } from '../src/pipeline/session.js';
 import { fastestThreads } from '../src/pipeline/threads.js';
+import { loadTokenizer } from '../src/pipeline/tokenizer.js';
 import type { GenerationParameters, ModelInfo } from '../src/pipeline/types.js';
 import { median, report } from './support/report.js';
 
@@ -85,9 +86,10 @@ async function bareCalls(
   const batch = guidanceScale > 1 && calls === steps ? 2 : 1;
   const [h, w] = [height / info.vaeScale, width / info.vaeScale];
   const wave = (length: number) => Float32Array.from({ length }, (_, i) => Math.sin(i));
-  const ids = text.feed('input_ids', Array<number>(77).fill(0), [1, 77]);
+  const { length } = await loadTokenizer(directory, undefined);
+  const ids = text.feed('input_ids', Array<number>(length).fill(0), [1, length]);
   const hidden = (await text.run({ input_ids: ids })).last_hidden_state!;
-  const context = [batch, 77, hidden.dims[2]!];
+  const context = [batch, length, hidden.dims[2]!];
   const rank = unet.inputs.get('timestep')!.shape.length;
   const feeds = {
     sample: unet.feed('sample', wave(batch * info.latentChannels * h * w), [
