@@ -97,20 +97,7 @@ export function memberObject(): JsonObject {
 }
 
 export function botMember(): JsonObject {
-  return {
-    avatar: null,
-    banner: null,
-    communication_disabled_until: null,
-    deaf: false,
-    flags: 0,
-    joined_at: JOINED,
-    mute: false,
-    nick: null,
-    pending: false,
-    premium_since: null,
-    roles: [BOT_ROLE_ID],
-    user: botUser(),
-  };
+  return { ...memberObject(), roles: [BOT_ROLE_ID], user: botUser() };
 }
 
 export function channelObject(): JsonObject {

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadModel, type Model } from '../../src/pipeline/index.js';
+import { type FloatTensor, loadModel, type Model } from '../../src/pipeline/index.js';
 
 interface Case {
   readonly name: string;
@@ -30,7 +30,7 @@ describe('the embedded model', () => {
   afterAll(() => model.dispose());
 
   test.each(cases)('paints $name as diffusers does, within 2 levels', async (wanted) => {
-    let latents = { data: new Float32Array(), dims: [0] as readonly number[] };
+    let latents: FloatTensor = { data: new Float32Array(), dims: [0] };
     const parameters = {
       prompt: wanted.prompt,
       negativePrompt: wanted.negative,
