@@ -4,6 +4,7 @@ import type {
   EncodedImage,
   EvolutionOptions,
   GenerationParameters,
+  InitImage,
   KeptStep,
   ModelInfo,
 } from '../pipeline/types.js';
@@ -19,6 +20,8 @@ export interface EngineJob {
   readonly id: string;
   readonly parameters: GenerationParameters;
   readonly start: RunStart;
+  /** only with `parameters.strength`; a run that goes on from a checkpoint has it still */
+  readonly init?: InitImage;
   /** bytes the final file may take at most: the upload limit */
   readonly maxBytes: number;
 }

@@ -16,6 +16,7 @@ import { fastestThreads } from './threads.js';
 import type {
   FloatTensor,
   GenerationParameters,
+  InitImage,
   ModelInfo,
   RgbImage,
   Start,
@@ -33,6 +34,8 @@ export interface LoadOptions {
 
 export interface GenerateOptions {
   readonly start?: Start;
+  /** only with `parameters.strength` */
+  readonly init?: InitImage;
   readonly signal?: AbortSignal;
 }
 

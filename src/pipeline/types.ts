@@ -33,6 +33,26 @@ export interface GenerationParameters {
   readonly height: number;
   /** absent: the model's own scheduler_config.json */
   readonly scheduler?: SchedulerName;
+  /** the model directory's name; absent: the one that the bot was started with */
+  readonly model?: string;
+  /** where random numbers come from: torch on the CPU (default) or CUDA's Philox */
+  readonly noise?: NoiseSource;
+  /** A1111's prompt syntax, `(word:1.3)`, `[word]`, BREAK and chunks beyond the model's length; absent: false, as diffusers */
+  readonly weighting?: boolean;
+  /** layers of the text encoder left out at its end, as diffusers counts: absent or 0 is none */
+  readonly clipSkip?: number;
+  /** 0 to 1, how much of an init image is painted anew; only with an init image */
+  readonly strength?: number;
+}
+
+/** As A1111 names them in the infotext's RNG field: CPU and NV. */
+export type NoiseSource = 'cpu' | 'nv';
+
+/** An init image, and the mask that says what of it is painted anew (white) and kept (black). */
+export interface InitImage {
+  /** an encoded picture: PNG, JPEG, WebP or GIF */
+  readonly image: Uint8Array;
+  readonly mask?: Uint8Array;
 }
 
 /**

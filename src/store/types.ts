@@ -1,6 +1,6 @@
 // What the store keeps: generations, their steps, their files, and what is owed to whom.
 
-import type { GenerationParameters, KeptStep } from '../pipeline/types.js';
+import type { GenerationParameters, InitImage, KeptStep } from '../pipeline/types.js';
 
 export type GenerationState = 'queued' | 'running' | 'done' | 'stopped' | 'cancelled' | 'failed';
 
@@ -34,6 +34,8 @@ export interface NewGeneration {
   /** of the parent: the step a branch goes on from */
   readonly branchStep: number | null;
   readonly branchSeed: number | null;
+  /** as it came, so that a reroll or a restart has it still */
+  readonly init?: InitImage;
   readonly reply: ReplyTarget;
   readonly createdAt: number;
 }
