@@ -2,9 +2,9 @@
 
 import { deserialize, serialize } from 'node:v8';
 import { UserError } from '../errors.js';
-import { TorchGenerator } from './noise/torch.js';
+import { createGenerator, type NoiseGenerator, restoreGenerator } from './noise/generator.js';
 import type { Scheduler, SchedulerState } from './schedulers/scheduler.js';
-import type { FloatTensor, Start, Step } from './types.js';
+import type { FloatTensor, NoiseSource, Start, Step } from './types.js';
 
 /** The model's estimate (epsilon, v or x0) after guidance: x_t [1, C, h, w], timestep -> same shape. */
 export type NoisePredictor = (sample: Float32Array, timestep: number) => Promise<Float32Array>;
@@ -13,6 +13,8 @@ export interface DenoiseOptions {
   readonly scheduler: Scheduler;
   readonly predict: NoisePredictor;
   readonly seed: number;
+  /** where random numbers come from; absent: torch on the CPU */
+  readonly source?: NoiseSource | undefined;
   /** [1, C, h, w] */
   readonly dims: readonly number[];
   readonly start?: Start;
@@ -76,12 +78,12 @@ export async function* denoise(options: DenoiseOptions): AsyncGenerator<Step, vo
 interface Beginning {
   index: number;
   x: Float32Array;
-  noise: TorchGenerator;
+  noise: NoiseGenerator;
   /** the prediction of the last step, when none is left to do */
   ended?: Float32Array | undefined;
 }
 
-function begin({ scheduler, seed, dims, start }: DenoiseOptions): Beginning {
+function begin({ scheduler, seed, source, dims, start }: DenoiseOptions): Beginning {
   if (start?.kind === 'resume') {
     const state = deserialize(start.checkpoint) as State;
     const length = dims.reduce((product, size) => product * size, 1);
@@ -95,7 +97,7 @@ function begin({ scheduler, seed, dims, start }: DenoiseOptions): Beginning {
     return {
       index: state.index,
       x: state.latents,
-      noise: TorchGenerator.from(state.noise),
+      noise: restoreGenerator(state.noise),
       ended: state.predictedOriginal,
     };
   }
@@ -110,7 +112,7 @@ function begin({ scheduler, seed, dims, start }: DenoiseOptions): Beginning {
         `A branch can start after steps 1 to ${scheduler.timesteps.length - 1}, with the size of its parent.`,
       );
     }
-    const noise = new TorchGenerator(start.seed);
+    const noise = createGenerator(source, start.seed);
     const fresh = noise.randn(dims);
     return {
       index: fromStep,
@@ -118,7 +120,7 @@ function begin({ scheduler, seed, dims, start }: DenoiseOptions): Beginning {
       noise,
     };
   }
-  const noise = new TorchGenerator(seed);
+  const noise = createGenerator(source, seed);
   const x = noise.randn(dims);
   // init_noise_sigma is a double times a float32 tensor: one rounding per element.
   return { index: 0, x: x.map((value) => value * scheduler.initNoiseSigma), noise };

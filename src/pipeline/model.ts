@@ -81,7 +81,7 @@ export class Model {
     const predict = await this.#family.predictor(prompt, negativePrompt, guidanceScale, dims);
     this.timings.encode = performance.now() - begun;
     const { scheduler } = createScheduler(this.#schedulerConfig, steps, parameters.scheduler);
-    yield* denoise({ scheduler, predict, seed, dims, ...options });
+    yield* denoise({ scheduler, predict, seed, source: parameters.noise, dims, ...options });
   }
 
   /** the picture of latents [1, C, h, w], by the full VAE */

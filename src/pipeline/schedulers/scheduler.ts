@@ -1,6 +1,6 @@
 // What every scheduler is to the denoising loop. One scheduler, one file, readable on its own.
 
-import type { TorchGenerator } from '../noise/torch.js';
+import type { NoiseGenerator } from '../noise/generator.js';
 
 export interface SchedulerStep {
   /** x after the step, same length as the sample */
@@ -34,7 +34,7 @@ export interface Scheduler {
     modelOutput: Float32Array,
     i: number,
     sample: Float32Array,
-    noise: TorchGenerator,
+    noise: NoiseGenerator,
   ): SchedulerStep;
   /** x0 noised to the level that call i expects: how a branch or an init image starts at call i */
   addNoise(original: Float32Array, noise: Float32Array, i: number): Float32Array;
