@@ -9,6 +9,7 @@ export const SCHEDULER_NAMES = [
   'DPM++ 2M',
   'DPM++ 2M Karras',
   'LCM',
+  'Flow match Euler',
 ] as const;
 export type SchedulerName = (typeof SCHEDULER_NAMES)[number];
 

@@ -305,3 +305,36 @@ describe('a scheduler configuration', () => {
     expect(schedulerDisplayName(config)).toBe(name);
   });
 });
+
+describe('a flow model', () => {
+  const flow = { _class_name: 'FlowMatchEulerDiscreteScheduler', shift: 3 };
+
+  it('refuses schedulers that are not for flow, and theirs serves no other model', () => {
+    for (const [config, name] of [
+      [flow, 'Euler'],
+      [{ _class_name: 'EulerDiscreteScheduler' }, 'Flow match Euler'],
+    ] as const) {
+      expect(() => createScheduler(config, 20, name)).toThrow(
+        expect.objectContaining({ identifier: 'scheduler-flow' }),
+      );
+    }
+    expect(createScheduler(flow, 20).scheduler.flow).toBe(true);
+    expect(createScheduler(flow, 20, 'Flow match Euler').scheduler.flow).toBe(true);
+  });
+
+  it('has a schedule shifted by the size of the picture', () => {
+    const config = { _class_name: 'FlowMatchEulerDiscreteScheduler', use_dynamic_shifting: true };
+    const n = 4;
+    const sigmas = Array.from({ length: n }, (_, i) => 1 - i / n);
+    const at = (imageSequenceLength: number) =>
+      createScheduler(config, n, undefined, { imageSequenceLength, sigmas }).scheduler.timesteps;
+    // e^mu / (e^mu + 1 / sigma - 1), mu 0.5 at 256 tokens and 1.15 at 4096
+    for (const [length, mu] of [
+      [256, 0.5],
+      [4096, 1.15],
+    ] as const) {
+      const expected = sigmas.map((s) => (1000 * Math.exp(mu)) / (Math.exp(mu) + 1 / s - 1));
+      for (const [i, t] of at(length).entries()) expect(t).toBeCloseTo(expected[i]!, 3);
+    }
+  });
+});

@@ -32,6 +32,7 @@ export function ddim(config: SchedulerConfig, steps: number): Scheduler {
   };
 
   return {
+    flow: false,
     timesteps,
     initNoiseSigma: 1,
     order: 1,

@@ -155,6 +155,7 @@ export function dpmSolverMultistep(config: SchedulerConfig, steps: number): Sche
   }
 
   return {
+    flow: predictionType === 'flow_prediction',
     timesteps,
     initNoiseSigma: 1,
     order: 1,

@@ -19,6 +19,7 @@ export function eulerAncestral(config: SchedulerConfig, steps: number): Schedule
   const sigmas = Float32Array.from([...timesteps.map((t) => interpolate(t, trained)), 0]);
 
   return {
+    flow: false,
     timesteps,
     initNoiseSigma: initialDeviation(sigmas, spacing === 'leading'),
     order: 1,

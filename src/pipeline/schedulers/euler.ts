@@ -16,6 +16,7 @@ export function euler(config: SchedulerConfig, steps: number): Scheduler {
   const { timesteps, sigmas } = noiseLevels(config, trainSteps, alphasCumprod, steps);
 
   return {
+    flow: false,
     timesteps:
       config.choice('timestep_type', 'discrete', ['discrete', 'continuous']) === 'continuous' &&
       predictionType === 'v_prediction'

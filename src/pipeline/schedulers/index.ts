@@ -7,15 +7,16 @@ import { ddim } from './ddim.js';
 import { dpmSolverMultistep } from './dpmpp-2m.js';
 import { euler } from './euler.js';
 import { eulerAncestral } from './euler-ancestral.js';
+import { flowMatchEuler } from './flow-match-euler.js';
 import { lcm } from './lcm.js';
 import { pndm } from './pndm.js';
-import type { Scheduler } from './scheduler.js';
+import type { ScheduleExtras, Scheduler } from './scheduler.js';
 
 export { parseSchedulerConfig } from './config.js';
-export type { Scheduler, SchedulerState, SchedulerStep } from './scheduler.js';
+export type { ScheduleExtras, Scheduler, SchedulerState, SchedulerStep } from './scheduler.js';
 
 interface SchedulerClass {
-  readonly create: (config: SchedulerConfig, steps: number) => Scheduler;
+  readonly create: (config: SchedulerConfig, steps: number, extras: ScheduleExtras) => Scheduler;
   /** the configuration keys that diffusers' class of this name takes */
   readonly keys: readonly string[];
 }
@@ -104,6 +105,25 @@ const CLASSES: Readonly<Record<string, SchedulerClass>> = {
       'rescale_betas_zero_snr',
     ],
   },
+  FlowMatchEulerDiscreteScheduler: {
+    create: flowMatchEuler,
+    keys: [
+      ...SIGMA_KEYS,
+      'num_train_timesteps',
+      'shift',
+      'use_dynamic_shifting',
+      'base_shift',
+      'max_shift',
+      'base_image_seq_len',
+      'max_image_seq_len',
+      'invert_sigmas',
+      'shift_terminal',
+      'time_shift_type',
+      'stochastic_sampling',
+      'sigma_min',
+      'sigma_max',
+    ],
+  },
 };
 
 /** What diffusers' other schedulers call their own: files carry these along, and they mean nothing here. */
@@ -112,7 +132,6 @@ const SISTER_KEYS = new Set([
   'disable_corrector',
   'predict_x0',
   'rho',
-  'shift_terminal',
   'sigma_data',
   'sigma_schedule',
   'solver_p',
@@ -134,6 +153,7 @@ const BY_NAME: Readonly<
     override: { use_karras_sigmas: true },
   },
   LCM: { className: 'LCMScheduler' },
+  'Flow match Euler': { className: 'FlowMatchEulerDiscreteScheduler' },
 };
 
 /**
@@ -143,13 +163,16 @@ const BY_NAME: Readonly<
  *
  * @param config the parsed scheduler_config.json (see `parseSchedulerConfig`)
  * @param steps 1 to num_train_timesteps
+ * @param extras what the model's pipeline adds: only flow schedules use it
  * @returns the scheduler, and one sentence for each key that no scheduler knows
- * @throws UserError for an unknown class, a value out of range, or steps the class cannot take
+ * @throws UserError for an unknown class, a value out of range, steps the class cannot take, or a
+ *   scheduler that is not for what the model predicts
  */
 export function createScheduler(
   config: unknown,
   steps: number,
   name?: SchedulerName,
+  extras: ScheduleExtras = {},
 ): { scheduler: Scheduler; warnings: readonly string[] } {
   const given = readObject(config);
   const chosen = name === undefined ? undefined : BY_NAME[name];
@@ -186,7 +209,27 @@ export function createScheduler(
       { steps, max: trainSteps },
     );
   }
-  return { scheduler: schedulerClass.create(reader, steps), warnings };
+  const scheduler = schedulerClass.create(reader, steps, extras);
+  const flow = extras.flow ?? predictsFlow(given);
+  if (scheduler.flow !== flow) {
+    const what = name ?? className;
+    throw new UserError(
+      'scheduler-flow',
+      flow
+        ? `The scheduler ${what} is not for this model, which predicts a flow; allowed are those for flow models, such as Flow match Euler.`
+        : `The scheduler ${what} is only for models that predict a flow, which this one does not.`,
+      { scheduler: what },
+    );
+  }
+  return { scheduler, warnings };
+}
+
+/** Whether a model's own configuration belongs to flow matching. */
+function predictsFlow(config: Readonly<Record<string, unknown>>): boolean {
+  return (
+    config['prediction_type'] === 'flow_prediction' ||
+    String(config['_class_name']).startsWith('FlowMatch')
+  );
 }
 
 /**
@@ -204,6 +247,8 @@ export function schedulerDisplayName(config: unknown): string {
       return 'PNDM';
     case 'LCMScheduler':
       return 'LCM';
+    case 'FlowMatchEulerDiscreteScheduler':
+      return 'Flow match Euler';
     case 'EulerDiscreteScheduler':
       return `Euler${karras}`;
     case 'EulerAncestralDiscreteScheduler':

@@ -40,6 +40,7 @@ export function lcm(config: SchedulerConfig, steps: number): Scheduler {
   const alphaAfter = (i: number) => alphasCumprod[timesteps[Math.min(i + 1, steps - 1)]!]!;
 
   return {
+    flow: false,
     timesteps,
     initNoiseSigma: 1,
     order: 1,

@@ -90,6 +90,7 @@ export function pndm(config: SchedulerConfig, steps: number): Scheduler {
   }
 
   return {
+    flow: false,
     timesteps,
     initNoiseSigma: 1,
     order: 1,

@@ -14,8 +14,20 @@ export type SchedulerState = Readonly<
   Record<string, number | null | readonly (Float32Array | null)[]>
 >;
 
+/** What a pipeline knows about a run besides the number of steps. */
+export interface ScheduleExtras {
+  /** tokens of the picture in the transformer, (h / patch) * (w / patch) latents: a dynamic shift needs it */
+  readonly imageSequenceLength?: number;
+  /** the sigmas before shifting, one per step, where a pipeline sets its own: Flux has 1 to 1 / n, evenly */
+  readonly sigmas?: readonly number[];
+  /** whether the model predicts a flow; absent: as its own scheduler configuration says */
+  readonly flow?: boolean;
+}
+
 /** A scheduler made for one run: the number of steps is fixed at creation. */
 export interface Scheduler {
+  /** for models that predict a flow (epsilon - x0 on straight paths); else epsilon, v or x0 */
+  readonly flow: boolean;
   /** one entry per model call, in call order; fractional for Euler with Karras sigmas */
   readonly timesteps: readonly number[];
   /** standard deviation of the initial noise */

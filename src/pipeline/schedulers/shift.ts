@@ -1,0 +1,55 @@
+// How flow-matching schedules are shifted towards noise for large pictures: Esser et al. (Stable
+// Diffusion 3), arXiv 2403.03206, section 5.3.2; Flux computes the shift from the picture's size.
+
+import type { SchedulerConfig } from './config.js';
+
+/** One rounding per operation: the identity for float64, Math.fround for float32. */
+type Round = (x: number) => number;
+
+/** A fixed shift: s sigma / (1 + (s - 1) sigma). */
+export function shiftSigmas(sigmas: readonly number[], shift: number, round: Round): number[] {
+  const s = round(shift);
+  const more = round(shift - 1);
+  return sigmas.map((sigma) => round(round(s * sigma) / round(1 + round(more * sigma))));
+}
+
+/**
+ * mu, linear in the number of picture tokens, through (base_image_seq_len, base_shift) and
+ * (max_image_seq_len, max_shift).
+ * @param sequenceLength tokens of the picture; absent: max_image_seq_len
+ */
+export function shiftExponent(config: SchedulerConfig, sequenceLength: number | undefined): number {
+  const baseLength = config.integer('base_image_seq_len', 256, 1);
+  const maxLength = config.integer('max_image_seq_len', 4096, 1);
+  const baseShift = config.number('base_shift', 0.5);
+  const maxShift = config.number('max_shift', 1.15);
+  if (maxLength === baseLength) config.reject('max_image_seq_len', 'more than base_image_seq_len');
+  const slope = (maxShift - baseShift) / (maxLength - baseLength);
+  return (sequenceLength ?? maxLength) * slope + (baseShift - slope * baseLength);
+}
+
+/** A shift by the picture's size: e^mu (or mu) / (e^mu + 1 / sigma - 1). */
+export function dynamicShift(
+  sigmas: readonly number[],
+  config: SchedulerConfig,
+  type: 'exponential' | 'linear',
+  sequenceLength: number | undefined,
+  round: Round,
+): number[] {
+  const mu = shiftExponent(config, sequenceLength);
+  const weight = round(type === 'exponential' ? Math.exp(mu) : mu);
+  return sigmas.map((sigma) => round(weight / round(weight + round(round(1 / sigma) - 1))));
+}
+
+/** Stretches 1 - sigma so that the last sigma is `terminal` (LTX-Video). */
+export function stretchToTerminal(
+  sigmas: readonly number[],
+  terminal: number,
+  round: Round,
+): number[] {
+  const rest = sigmas.map((sigma) => round(1 - sigma));
+  const scale = round(rest.at(-1)! / round(1 - terminal));
+  // a single step at sigma 1 has nothing to stretch
+  if (scale === 0) return [...sigmas];
+  return rest.map((r) => round(1 - round(r / scale)));
+}
