@@ -86,7 +86,7 @@ async function bareCalls(
   const batch = guidanceScale > 1 && calls === steps ? 2 : 1;
   const [h, w] = [height / info.vaeScale, width / info.vaeScale];
   const wave = (length: number) => Float32Array.from({ length }, (_, i) => Math.sin(i));
-  const { length } = await loadTokenizer(directory, undefined);
+  const { length } = await loadTokenizer(directory, 'tokenizer', undefined);
   const ids = text.feed('input_ids', Array<number>(length).fill(0), [1, length]);
   const hidden = (await text.run({ input_ids: ids })).last_hidden_state!;
   const context = [batch, length, hidden.dims[2]!];

@@ -7,7 +7,9 @@ import { basename, join, resolve } from 'node:path';
 import { listSupportedBackends } from 'onnxruntime-node';
 import { UserError } from '../errors.js';
 import { denoise } from './denoise.js';
-import { StableDiffusion } from './families/sd.js';
+import type { Family } from './families/family.js';
+import { loadFamily } from './families/index.js';
+import { type Json, number, object } from './json.js';
 import { checkParameters } from './parameters.js';
 import { loadPreviewer, type Previewer } from './preview.js';
 import { createScheduler, parseSchedulerConfig, schedulerDisplayName } from './schedulers/index.js';
@@ -50,17 +52,22 @@ export interface ModelTimings {
 export class Model {
   readonly info: ModelInfo;
   readonly timings: ModelTimings = { load: 0, encode: 0, unet: [], decode: 0 };
-  readonly #family: StableDiffusion;
+  readonly #family: Family;
   readonly #previewer: Previewer;
   readonly #schedulerConfig: unknown;
+  /** what the directory's ylem.json says of every picture */
+  readonly #conditioning: { readonly guidanceRescale?: number };
 
   constructor(
     info: ModelInfo,
-    family: StableDiffusion,
+    family: Family,
     previewer: Previewer,
     schedulerConfig: unknown,
+    defaults: Json,
   ) {
     this.info = info;
+    const guidanceRescale = number(defaults.guidanceRescale);
+    this.#conditioning = guidanceRescale === undefined ? {} : { guidanceRescale };
     this.#family = family;
     this.#previewer = previewer;
     this.#schedulerConfig = schedulerConfig;
@@ -73,14 +80,19 @@ export class Model {
     options: GenerateOptions = {},
   ): AsyncGenerator<Step, void> {
     checkParameters(parameters, this.info);
-    const { prompt, negativePrompt, guidanceScale, seed, steps } = parameters;
+    const { seed, steps } = parameters;
     const { latentChannels, vaeScale } = this.#family.parts;
     const dims = [1, latentChannels, parameters.height / vaeScale, parameters.width / vaeScale];
     this.timings.unet = [];
     const begun = performance.now();
-    const predict = await this.#family.predictor(prompt, negativePrompt, guidanceScale, dims);
+    const predict = await this.#family.predictor({ ...parameters, ...this.#conditioning });
     this.timings.encode = performance.now() - begun;
-    const { scheduler } = createScheduler(this.#schedulerConfig, steps, parameters.scheduler);
+    const { scheduler } = createScheduler(
+      this.#schedulerConfig,
+      steps,
+      parameters.scheduler,
+      this.#family.schedule(parameters.width, parameters.height, steps),
+    );
     yield* denoise({ scheduler, predict, seed, source: parameters.noise, dims, ...options });
   }
 
@@ -115,7 +127,6 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
       directory,
     });
   }
-  await readJson(root, join(root, 'model_index.json'));
   const schedulerPath = join(root, 'scheduler', 'scheduler_config.json');
   const schedulerConfig = await readJson(root, schedulerPath, false, parseSchedulerConfig);
   const warnings = schedulerWarnings(schedulerConfig);
@@ -129,7 +140,7 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
     }
     try {
       const session = { provider, threads };
-      const family = await StableDiffusion.load(root, session);
+      const family = await loadFamily(root, session);
       const previewer = await loadPreviewer(root, family, session);
       const defaults = object(await readJson(root, join(root, 'ylem.json'), true));
       const info = await describe(
@@ -142,7 +153,7 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
         warnings,
         defaults,
       );
-      const model = new Model(info, family, previewer, schedulerConfig);
+      const model = new Model(info, family, previewer, schedulerConfig, defaults);
       model.timings.load = performance.now() - begun;
       return model;
     } catch (error) {
@@ -166,44 +177,40 @@ function schedulerWarnings(config: unknown): readonly string[] {
   }
 }
 
-const object = (value: unknown): Record<string, unknown> =>
-  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-
 const reasonOf = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split('\n')[0]!.slice(0, 200);
 
 async function describe(
   root: string,
-  family: StableDiffusion,
+  family: Family,
   previewer: Previewer,
   schedulerConfig: unknown,
   provider: string,
   providersTried: ModelInfo['providersTried'],
   warnings: readonly string[],
-  defaults: Record<string, unknown>,
+  defaults: Json,
 ): Promise<ModelInfo> {
   const { parts } = family;
   const side = parts.sampleSize * parts.vaeScale;
-  const number = (key: string, otherwise: number) =>
-    typeof defaults[key] === 'number' ? (defaults[key] as number) : otherwise;
+  const given = (key: string, otherwise: number) => number(defaults[key]) ?? otherwise;
   return {
     name: basename(root),
     directory: root,
-    family: 'sd',
+    family: family.name,
     provider,
     providersTried,
     precision: parts.precision,
     latentChannels: parts.latentChannels,
     vaeScale: parts.vaeScale,
     sizeMultiple: parts.sizeMultiple,
-    defaultWidth: number('width', side),
-    defaultHeight: number('height', side),
-    defaultSteps: number('steps', 20),
-    defaultGuidanceScale: number('guidanceScale', 7.5),
+    defaultWidth: given('width', side),
+    defaultHeight: given('height', side),
+    defaultSteps: given('steps', family.defaults.steps),
+    defaultGuidanceScale: given('guidanceScale', family.defaults.guidanceScale),
     defaultScheduler: schedulerDisplayName(schedulerConfig),
     hash: await hashOf(join(root, 'unet')),
     previewKind: previewer.kind,
-    warnings,
+    warnings: [...warnings, ...family.warnings],
   };
 }
 

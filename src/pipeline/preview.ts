@@ -2,7 +2,8 @@
 
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { rgb, type StableDiffusion } from './families/sd.js';
+import type { Family } from './families/family.js';
+import { rgb } from './families/vae.js';
 import { TorchGenerator } from './noise/torch.js';
 import { floats, type Graph, openGraph, readJson, type SessionOptions } from './session.js';
 import type { FloatTensor, RgbImage } from './types.js';
@@ -39,7 +40,7 @@ interface LinearMap {
 
 export async function loadPreviewer(
   root: string,
-  model: StableDiffusion,
+  model: Family,
   options: SessionOptions,
 ): Promise<Previewer> {
   for (const folder of DECODERS) {

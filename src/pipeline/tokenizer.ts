@@ -1,21 +1,27 @@
 // The CLIP tokenizer of a model directory: tokenizer.json, or the older vocab.json + merges.txt.
 
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { UserError } from '../errors.js';
+import { type Json, object } from './json.js';
 import { readJson } from './session.js';
 
 export interface PromptTokenizer {
   /** tokens that a prompt always has, such as 77 */
   readonly length: number;
-  /** the prompt's ids, cut and padded to `length`, as diffusers' StableDiffusionPipeline makes them */
+  /** begins every chunk; absent where the tokenizer has none (T5) */
+  readonly bos: number | undefined;
+  /** ends every chunk */
+  readonly eos: number;
+  /** fills a chunk up to `length` */
+  readonly pad: number;
+  /** the prompt's ids, cut and padded to `length`, as diffusers' pipelines make them */
   encode(prompt: string): number[];
+  /** the ids of a text alone: not cut, not padded, without the special ones around it */
+  pieces(text: string): number[];
 }
 
-type Json = Record<string, unknown>;
-const object = (value: unknown): Json =>
-  typeof value === 'object' && value !== null ? (value as Json) : {};
 const text = (value: unknown): string | undefined =>
   typeof value === 'string'
     ? value
@@ -23,12 +29,19 @@ const text = (value: unknown): string | undefined =>
       ? String(object(value).content)
       : undefined;
 
-/** @throws UserError naming the file that is missing or damaged */
+/**
+ * The tokenizer in a folder of the model, such as `tokenizer_2`.
+ * @param maxPositions tokens that the text encoder has positions for
+ * @param wanted tokens that a prompt gets, whatever the tokenizer's own configuration says
+ * @throws UserError naming the file that is missing or damaged
+ */
 export async function loadTokenizer(
   root: string,
+  part: string,
   maxPositions: number | undefined,
+  wanted?: number,
 ): Promise<PromptTokenizer> {
-  const folder = join(root, 'tokenizer');
+  const folder = join(root, part);
   const config = object(await readJson(root, join(folder, 'tokenizer_config.json'), true));
   const special = object(await readJson(root, join(folder, 'special_tokens_map.json'), true));
   const json = object(
@@ -41,23 +54,25 @@ export async function loadTokenizer(
   } catch (error) {
     throw new UserError(
       'model-file-damaged',
-      `The model's tokenizer cannot be read: ${String(error).slice(0, 200)}`,
+      `The model's ${part} cannot be read: ${String(error).slice(0, 200)}`,
     );
   }
   const id = (token: string | undefined): number | undefined =>
     token === undefined ? undefined : tokenizer.token_to_id(token);
   const eos = id(text(config.eos_token) ?? text(special.eos_token) ?? '<|endoftext|>');
   if (eos === undefined) {
-    throw new UserError('model-file-damaged', "The model's tokenizer has no end-of-text token.");
+    throw new UserError('model-file-damaged', `The model's ${part} has no end-of-text token.`);
   }
   const pad = id(text(config.pad_token) ?? text(special.pad_token)) ?? eos;
   const configured = Number(config.model_max_length);
-  const length = Math.min(
-    configured > 0 ? configured : Number.POSITIVE_INFINITY,
-    maxPositions ?? 77,
-  );
+  const own = Math.min(configured > 0 ? configured : Number.POSITIVE_INFINITY, maxPositions ?? 77);
+  const length = wanted ?? own;
   return {
     length,
+    bos: id(text(config.bos_token) ?? text(special.bos_token) ?? '<|startoftext|>'),
+    eos,
+    pad,
+    pieces: (prompt) => [...tokenizer.encode(prompt, { add_special_tokens: false }).ids],
     encode(prompt) {
       const ids = tokenizer.encode(prompt).ids;
       const cut = ids.length > length ? [...ids.slice(0, length - 1), eos] : [...ids];
@@ -74,9 +89,8 @@ async function fromVocabulary(root: string, folder: string, config: Json): Promi
   try {
     merges = await readFile(join(folder, 'merges.txt'), 'utf8');
   } catch {
-    throw new UserError('model-file-missing', 'The model lacks tokenizer/merges.txt.', {
-      file: 'tokenizer/merges.txt',
-    });
+    const file = `${basename(folder)}/merges.txt`;
+    throw new UserError('model-file-missing', `The model lacks ${file}.`, { file });
   }
   const bos = text(config.bos_token) ?? '<|startoftext|>';
   const eos = text(config.eos_token) ?? '<|endoftext|>';

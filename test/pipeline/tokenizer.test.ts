@@ -24,7 +24,7 @@ afterAll(() => rm(older, { recursive: true }));
 describe.each(['tokenizer.json', 'vocab.json and merges.txt'])('from %s', (kind) => {
   it.each(TOKENS)('$prompt', async ({ prompt, ids }) => {
     const root = kind === 'tokenizer.json' ? join(FIXTURES, 'models/tiny-sd') : older;
-    const tokenizer = await loadTokenizer(root, 77);
+    const tokenizer = await loadTokenizer(root, 'tokenizer', 77);
     expect(tokenizer.encode(prompt)).toEqual(ids);
   });
 });

@@ -1,0 +1,89 @@
+// Puts a family together from a denoiser, a VAE and what one prompt feeds the denoiser.
+
+import { UserError } from '../../errors.js';
+import type { ScheduleExtras } from '../schedulers/scheduler.js';
+import type { Graph } from '../session.js';
+import type { Conditions, Denoiser } from './denoiser.js';
+import type { Conditioning, Family, FamilyParts } from './family.js';
+import { guide } from './guidance.js';
+import type { Vae } from './vae.js';
+
+export interface Composition {
+  readonly name: string;
+  readonly parts: FamilyParts;
+  readonly defaults: Family['defaults'];
+  readonly warnings?: readonly string[];
+  readonly denoiser: Denoiser;
+  readonly vae: Vae;
+  /** the graphs of the text encoders */
+  readonly encoders: readonly Graph[];
+  /** what the prompt, or the negative prompt, feeds the denoiser */
+  readonly conditions: (text: Text, request: Conditioning) => Promise<Conditions>;
+  /** whether guidance is made of two estimates; otherwise the graph takes it as an input, or none */
+  readonly guidedByPairs: boolean;
+  readonly schedule?: (width: number, height: number, steps: number) => ScheduleExtras;
+}
+
+export interface Text {
+  readonly role: 'prompt' | 'negative';
+  readonly text: string;
+}
+
+export function compose(composition: Composition): Family {
+  const { name, parts, defaults, warnings, denoiser, vae, conditions } = composition;
+  const { latentChannels, inpaintChannels, vaeScale } = parts;
+  return {
+    name,
+    parts,
+    defaults,
+    warnings: warnings ?? [],
+    set onUnet(listener: (ms: number) => void) {
+      denoiser.onCall = listener;
+    },
+    get onUnet() {
+      return denoiser.onCall;
+    },
+    schedule: composition.schedule ?? (() => ({})),
+    decode: (latents) => vae.decode(latents),
+    ...(vae.encode !== undefined && { encode: vae.encode }),
+    async release() {
+      const graphs = [denoiser.graph, ...vae.graphs, ...composition.encoders];
+      await Promise.all(graphs.map((graph) => graph.release()));
+    },
+    async predictor(request) {
+      const { guidanceScale, guidanceRescale = 0, prompt, negativePrompt, extra } = request;
+      if (inpaintChannels > 0 && extra === undefined) {
+        throw new UserError(
+          'needs-mask',
+          'This model paints into a picture: it needs an init image and a mask.',
+        );
+      }
+      const [height, width] = [request.height / vaeScale, request.width / vaeScale];
+      const dims = [1, latentChannels + inpaintChannels, height, width];
+      const whole = (sample: Float32Array) =>
+        inpaintChannels > 0 && extra !== undefined ? joined(sample, extra.data) : sample;
+      const conditional = await conditions({ role: 'prompt', text: prompt }, request);
+      if (guidanceScale <= 1 || !composition.guidedByPairs)
+        return (sample, t) => denoiser.call(whole(sample), dims, t, conditional);
+      const unconditional = await conditions({ role: 'negative', text: negativePrompt }, request);
+      return async (sample, t) => {
+        const [without, given] = await denoiser.pair(
+          whole(sample),
+          dims,
+          t,
+          unconditional,
+          conditional,
+        );
+        return guide(without, given, guidanceScale, guidanceRescale);
+      };
+    },
+  };
+}
+
+/** channels after channels, batch 1 */
+function joined(sample: Float32Array, extra: Float32Array): Float32Array {
+  const both = new Float32Array(sample.length + extra.length);
+  both.set(sample);
+  both.set(extra, sample.length);
+  return both;
+}

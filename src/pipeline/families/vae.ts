@@ -1,0 +1,167 @@
+// The VAE of a directory: latents to pixels, and pixels to latents where it has an encoder.
+
+import { stat } from 'node:fs/promises';
+import { type Json, number, numbers } from '../json.js';
+import type { NoiseGenerator } from '../noise/generator.js';
+import { floats, type Graph } from '../session.js';
+import type { FloatTensor, RgbImage } from '../types.js';
+import { type FamilySource, graph, json } from './family.js';
+
+export interface VaeOptions {
+  /** where the configuration names none */
+  readonly scalingFactor: number;
+  /** heed latents_mean and latents_std, as diffusers' SDXL pipelines do and its SD ones do not */
+  readonly normalised?: boolean;
+}
+
+export class Vae {
+  readonly latentChannels: number | undefined;
+  /** px per latent */
+  readonly scale: number;
+  readonly scalingFactor: number;
+  readonly shiftFactor: number;
+  readonly graphs: readonly Graph[];
+  readonly #decoder: Graph;
+  /** absent where the directory has no vae_encoder/ */
+  readonly encode:
+    | ((pixels: FloatTensor, noise: NoiseGenerator) => Promise<FloatTensor>)
+    | undefined;
+  /** per channel, of the unscaled latents */
+  readonly #moments:
+    | { readonly mean: readonly number[]; readonly std: readonly number[] }
+    | undefined;
+
+  private constructor(
+    decoder: Graph,
+    encoder: Graph | undefined,
+    config: Json,
+    scale: number,
+    options: VaeOptions,
+  ) {
+    this.#decoder = decoder;
+    this.graphs = encoder === undefined ? [decoder] : [decoder, encoder];
+    const declared = Number(decoder.inputs.get('latent_sample')?.shape[1]);
+    this.latentChannels = number(config.latent_channels) ?? (declared > 0 ? declared : undefined);
+    this.scale = scale;
+    this.scalingFactor = number(config.scaling_factor) ?? options.scalingFactor;
+    this.shiftFactor = number(config.shift_factor) ?? 0;
+    const [mean, std] = [numbers(config.latents_mean), numbers(config.latents_std)];
+    this.#moments =
+      options.normalised && mean !== undefined && std !== undefined ? { mean, std } : undefined;
+    this.encode =
+      encoder === undefined ? undefined : (pixels, noise) => this.#encode(encoder, pixels, noise);
+  }
+
+  /** @throws UserError naming the file that is missing or damaged */
+  static async load(source: FamilySource, options: VaeOptions): Promise<Vae> {
+    const config = {
+      ...(await json(source, 'vae/config.json')),
+      ...(await json(source, 'vae_decoder/config.json')),
+    };
+    const decoder = await graph(source, 'vae_decoder');
+    const hasEncoder = await stat(`${source.root}/vae_encoder/model.onnx`).catch(() => undefined);
+    const encoder = hasEncoder?.isFile() ? await graph(source, 'vae_encoder') : undefined;
+    const levels = config.block_out_channels;
+    const scale = Array.isArray(levels)
+      ? 2 ** (levels.length - 1)
+      : await measuredScale(decoder, Number(decoder.inputs.get('latent_sample')?.shape[1]));
+    return new Vae(decoder, encoder, config, scale, options);
+  }
+
+  /** The picture of scaled latents [1, C, h, w]. */
+  async decode(latents: FloatTensor): Promise<RgbImage> {
+    const outputs = await this.#decoder.run({
+      latent_sample: this.#decoder.feed('latent_sample', this.#unscaled(latents), latents.dims),
+    });
+    return rgb(
+      floats(outputs.sample ?? Object.values(outputs)[0], 'sample'),
+      (value) => value / 2 + 0.5,
+    );
+  }
+
+  #unscaled({ data, dims }: FloatTensor): Float32Array {
+    const factor = Math.fround(this.scalingFactor); // as torch rounds a scalar
+    if (this.#moments === undefined) {
+      const shift = Math.fround(this.shiftFactor);
+      return data.map((value) => Math.fround(value / factor) + shift);
+    }
+    const { mean, std } = this.#moments;
+    const plane = dims[2]! * dims[3]!;
+    return data.map((value, i) => {
+      const c = Math.floor(i / plane);
+      const wide = Math.fround(value * Math.fround(std[c]!));
+      return Math.fround(wide / factor) + Math.fround(mean[c]!);
+    });
+  }
+
+  async #encode(encoder: Graph, pixels: FloatTensor, noise: NoiseGenerator): Promise<FloatTensor> {
+    const outputs = await encoder.run({
+      sample: encoder.feed('sample', pixels.data, pixels.dims),
+    });
+    const drawn = outputs.latent_sample;
+    const latents =
+      drawn === undefined
+        ? sampled(
+            floats(outputs.latent_parameters ?? Object.values(outputs)[0], 'latent_parameters'),
+            noise,
+          )
+        : floats(drawn, 'latent_sample');
+    return { data: this.#scaled(latents), dims: latents.dims };
+  }
+
+  #scaled({ data, dims }: FloatTensor): Float32Array {
+    const factor = Math.fround(this.scalingFactor); // as torch rounds a scalar
+    if (this.#moments === undefined) {
+      const shift = Math.fround(this.shiftFactor);
+      return data.map((value) => Math.fround(value - shift) * factor);
+    }
+    const { mean, std } = this.#moments;
+    const plane = dims[2]! * dims[3]!;
+    return data.map((value, i) => {
+      const c = Math.floor(i / plane);
+      const centred = Math.fround(value - Math.fround(mean[c]!));
+      return Math.fround(centred * factor) / Math.fround(std[c]!);
+    });
+  }
+}
+
+/** A draw from the Gaussian whose mean and log variance are the halves of [1, 2C, h, w]. */
+function sampled({ data, dims }: FloatTensor, noise: NoiseGenerator): FloatTensor {
+  const size = [1, dims[1]! / 2, dims[2]!, dims[3]!];
+  const half = data.length / 2;
+  const normal = noise.randn(size);
+  const drawn = normal.map((value, i) => {
+    const logvar = Math.min(20, Math.max(-30, data[half + i]!));
+    const std = Math.fround(Math.exp(Math.fround(0.5 * logvar)));
+    return data[i]! + Math.fround(std * value);
+  });
+  return { data: drawn, dims: size };
+}
+
+/** px per latent, where no configuration says it: the size of a decoded picture tells. */
+async function measuredScale(decoder: Graph, declared: number): Promise<number> {
+  const side = 8;
+  const channels = declared > 0 ? declared : 4;
+  const dims = [1, channels, side, side];
+  const zeros = new Float32Array(channels * side * side);
+  const outputs = await decoder.run({ latent_sample: decoder.feed('latent_sample', zeros, dims) });
+  return Number(Object.values(outputs)[0]?.dims[2]) / side;
+}
+
+/** [1, 3, H, W] to 8-bit RGB; `unit` maps the graph's range to [0, 1]. Rounds half to even, as numpy. */
+export function rgb(image: FloatTensor, unit: (value: number) => number): RgbImage {
+  const [, , height, width] = image.dims as [number, number, number, number];
+  const plane = height * width;
+  const data = new Uint8Array(3 * plane);
+  for (let i = 0; i < plane; i++) {
+    for (let c = 0; c < 3; c++) data[3 * i + c] = level(unit(image.data[c * plane + i]!));
+  }
+  return { data, width, height };
+}
+
+function level(value: number): number {
+  const scaled = Math.fround(Math.min(1, Math.max(0, Math.fround(value))) * 255);
+  const floor = Math.floor(scaled);
+  const rest = scaled - floor;
+  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
+}
