@@ -31,6 +31,8 @@ export interface Config {
   readonly dataDirectory: string;
   /** absolute path of a diffusers ONNX directory */
   readonly modelDirectory: string;
+  /** absolute path; each directory in it is a model that may be offered, and `pull` writes here */
+  readonly modelsDirectory: string;
   /** in the order in which they are tried */
   readonly providers: readonly Provider[];
   /** CPU threads of one engine; undefined: the engine finds the fastest number */
@@ -112,6 +114,7 @@ const SCHEMA = z.object({
   REDIS_URL: z.string().optional(),
   YLEM_DATA_DIR: z.string().default('./data'),
   YLEM_MODEL: z.string().optional(),
+  YLEM_MODELS_DIR: z.string().optional(),
   YLEM_PROVIDERS: z
     .string()
     .transform(list)
@@ -190,6 +193,10 @@ export function loadConfig(env: NodeJS.ProcessEnv = environment()): Config {
     },
     dataDirectory: path(values.YLEM_DATA_DIR),
     modelDirectory: values.YLEM_MODEL === undefined ? embeddedModel() : path(values.YLEM_MODEL),
+    modelsDirectory:
+      values.YLEM_MODELS_DIR === undefined
+        ? fileURLToPath(new URL('../models', import.meta.url))
+        : path(values.YLEM_MODELS_DIR),
     providers: values.YLEM_PROVIDERS,
     threads: values.YLEM_THREADS,
     engines: values.YLEM_ENGINES,

@@ -25,6 +25,7 @@ test('an empty environment gives the defaults, with the sandbox and the embedded
     discord: { token: undefined, apiBase: 'https://discord.com/api', guildId: undefined },
     dataDirectory: resolve('data'),
     modelDirectory: fileURLToPath(new URL('../models/hydrogen', import.meta.url)),
+    modelsDirectory: fileURLToPath(new URL('../models', import.meta.url)),
     providers: ['cuda', 'webgpu', 'coreml', 'dml', 'cpu'],
     threads: undefined,
     engines: 1,
