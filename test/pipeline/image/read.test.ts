@@ -1,0 +1,197 @@
+// Pictures as users send them: what becomes of them, and what is refused.
+
+import sharp from 'sharp';
+import { describe, expect, it } from 'vitest';
+import { UserError } from '../../../src/errors.js';
+import { imageSize, readInit } from '../../../src/pipeline/image/read.js';
+import type { FloatTensor } from '../../../src/pipeline/types.js';
+
+/** Raw RGB by a function of the place. */
+function raw(width: number, height: number, at: (x: number, y: number) => number[]) {
+  const channels = at(0, 0).length as 3 | 4;
+  const data = Buffer.from(
+    Array.from({ length: width * height }, (_, i) => at(i % width, Math.floor(i / width))).flat(),
+  );
+  return sharp(data, { raw: { width, height, channels } });
+}
+const halves = (width: number, height: number) =>
+  raw(width, height, (x) => (x < width / 2 ? [255, 0, 0] : [0, 0, 255]));
+
+/** The 8-bit colour at a place of a tensor in [-1, 1]. */
+function colour({ data, dims }: FloatTensor, x: number, y: number): number[] {
+  const [, channels, height, width] = dims as [number, number, number, number];
+  return Array.from({ length: channels }, (_, c) =>
+    Math.round((data[(c * height + y) * width + x]! + 1) * 127.5),
+  );
+}
+
+describe('an init image', () => {
+  it('that fits stays as it is, to the bit, in [-1, 1]', async () => {
+    const image = await raw(64, 40, (x, y) => [x, y, 255 - x])
+      .png()
+      .toBuffer();
+    const { image: tensor, mask } = await readInit({ image }, 64, 40);
+    expect(mask).toBeUndefined();
+    expect(tensor.dims).toEqual([1, 3, 40, 64]);
+    for (const [x, y] of [
+      [0, 0],
+      [63, 39],
+      [17, 5],
+    ] as const) {
+      const at = (c: number) => tensor.data[(c * 40 + y) * 64 + x];
+      const level = (v: number) => Math.fround(Math.fround(2 * Math.fround(v / 255)) - 1);
+      expect([at(0), at(1), at(2)]).toEqual([level(x), level(y), level(255 - x)]);
+    }
+  });
+
+  it('fills another size and is cropped evenly, never stretched', async () => {
+    const image = await raw(300, 100, (x) => [
+      x < 100 ? 255 : 0,
+      x >= 100 && x < 200 ? 255 : 0,
+      x >= 200 ? 255 : 0,
+    ])
+      .png()
+      .toBuffer();
+    const { image: tensor } = await readInit({ image }, 64, 64);
+    expect(colour(tensor, 10, 32)).toEqual([0, 255, 0]);
+    expect(colour(tensor, 54, 32)).toEqual([0, 255, 0]);
+  });
+
+  it.each(['png', 'jpeg', 'webp', 'gif'] as const)('may be a %s', async (format) => {
+    const image = await halves(80, 64).toFormat(format, { quality: 100 }).toBuffer();
+    const { image: tensor } = await readInit({ image }, 80, 64);
+    const [r, , b] = colour(tensor, 5, 30);
+    expect(r).toBeGreaterThan(245);
+    expect(b).toBeLessThan(10);
+    expect(await imageSize(image)).toEqual({ width: 80, height: 64 });
+  });
+
+  it('is turned as its EXIF orientation says', async () => {
+    const image = await halves(80, 64)
+      .jpeg({ quality: 100 })
+      .withMetadata({ orientation: 6 })
+      .toBuffer();
+    expect(await imageSize(image)).toEqual({ width: 64, height: 80 });
+    const { image: tensor } = await readInit({ image }, 64, 80);
+    expect(colour(tensor, 32, 5)[0]).toBeGreaterThan(240); // left is now above
+    expect(colour(tensor, 32, 75)[2]).toBeGreaterThan(240);
+  });
+
+  it('has white for what is transparent; grey and 16-bit files work', async () => {
+    const clear = await raw(64, 64, (x) => [10, 20, 30, x < 32 ? 0 : 255])
+      .png()
+      .toBuffer();
+    const { image: tensor } = await readInit({ image: clear }, 64, 64);
+    expect(colour(tensor, 3, 3)).toEqual([255, 255, 255]);
+    expect(colour(tensor, 60, 3)).toEqual([10, 20, 30]);
+    for (const image of [
+      await halves(64, 64).greyscale().toColourspace('b-w').png().toBuffer(),
+      await halves(64, 64).toColourspace('rgb16').png().toBuffer(),
+    ]) {
+      expect((await readInit({ image }, 64, 64)).image.dims).toEqual([1, 3, 64, 64]);
+    }
+  });
+
+  it('of an animation is its first frame', async () => {
+    const frames = [halves(64, 64), raw(64, 64, () => [0, 255, 0])];
+    const image = await sharp(await Promise.all(frames.map((f) => f.png().toBuffer())), {
+      join: { animated: true },
+    })
+      .gif()
+      .toBuffer();
+    expect((await sharp(image).metadata()).pages).toBe(2);
+    const { image: tensor } = await readInit({ image }, 64, 64);
+    expect(colour(tensor, 3, 3)[0]).toBeGreaterThan(240);
+  });
+});
+
+describe('a mask', () => {
+  const image = halves(96, 64).png().toBuffer();
+  const maskOf = async (mask: Buffer) =>
+    (await readInit({ image: await image, mask }, 96, 64)).mask!;
+
+  it('is white from half on, by luma, and black where it is transparent', async () => {
+    const mask = await raw(96, 64, (x) => {
+      if (x < 24) return [127, 127, 127, 255];
+      if (x < 48) return [128, 128, 128, 255];
+      if (x < 72) return [255, 0, 0, 255]; // luma 76
+      return [255, 255, 255, 0];
+    })
+      .png()
+      .toBuffer();
+    const { data, dims } = await maskOf(mask);
+    expect(dims).toEqual([1, 1, 64, 96]);
+    expect([0, 30, 60, 90].map((x) => data[x])).toEqual([0, 1, 0, 0]);
+  });
+
+  it.each([
+    [48, 32],
+    [192, 128],
+    [64, 64],
+  ])('of %dx%d is laid over the whole picture', async (width, height) => {
+    const mask = await raw(width, height, (x) => (x < width / 2 ? [255, 255, 255] : [0, 0, 0]))
+      .png()
+      .toBuffer();
+    const { data } = await maskOf(mask);
+    expect([...new Set(data)].sort()).toEqual([0, 1]);
+    expect(data[32 * 96 + 40]).toBe(1);
+    expect(data[32 * 96 + 55]).toBe(0);
+  });
+
+  it('is cropped as the picture is', async () => {
+    const wide = await halves(200, 64).png().toBuffer();
+    const mask = await raw(200, 64, (x) => (x < 100 ? [255, 255, 255] : [0, 0, 0]))
+      .png()
+      .toBuffer();
+    const { mask: tensor } = await readInit({ image: wide, mask }, 64, 64);
+    expect(tensor!.data[31]).toBe(1);
+    expect(tensor!.data[33]).toBe(0);
+  });
+});
+
+describe('what is no picture is refused in one sentence', () => {
+  const whole = halves(64, 64).png().toBuffer();
+  const cases: readonly [string, () => Promise<Uint8Array>, string][] = [
+    ['text', async () => Buffer.from('no picture at all, only words'), 'bad-image'],
+    ['nothing', async () => new Uint8Array(), 'bad-image'],
+    [
+      'an SVG',
+      async () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"><rect/></svg>'),
+      'bad-image',
+    ],
+    ['half a PNG', async () => (await whole).subarray(0, 120), 'bad-image'],
+    ['a damaged PNG', async () => damaged(await whole), 'bad-image'],
+    ['a bomb', async () => bomb(await whole), 'image-too-large'],
+  ];
+  it.each(cases)('%s', async (_, make, identifier) => {
+    const bytes = await make();
+    for (const init of [{ image: bytes }, { image: await whole, mask: bytes }]) {
+      const failure = await readInit(init, 64, 64).catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(UserError);
+      expect(failure).toMatchObject({ identifier });
+      expect((failure as UserError).message).toMatch(/^The (init image|mask) [^\n]+\.$/);
+    }
+  });
+
+  function damaged(png: Buffer): Buffer {
+    const bytes = Buffer.from(png);
+    bytes.fill(0xaa, 60, bytes.length - 20);
+    return bytes;
+  }
+  /** A header that promises 60000 x 60000 pixels. */
+  function bomb(png: Buffer): Buffer {
+    const bytes = Buffer.from(png);
+    bytes.writeUInt32BE(60000, 16);
+    bytes.writeUInt32BE(60000, 20);
+    bytes.writeUInt32BE(crc(bytes.subarray(12, 29)), 29);
+    return bytes;
+  }
+  function crc(bytes: Uint8Array): number {
+    let value = 0xffffffff;
+    for (const byte of bytes) {
+      value ^= byte;
+      for (let k = 0; k < 8; k++) value = value & 1 ? 0xedb88320 ^ (value >>> 1) : value >>> 1;
+    }
+    return (value ^ 0xffffffff) >>> 0;
+  }
+});
