@@ -8,8 +8,14 @@ import { config as readDotenv } from 'dotenv';
 import { z } from 'zod';
 import { UserError } from './errors.js';
 
-export const PROVIDERS = ['cuda', 'webgpu', 'coreml', 'dml', 'cpu'] as const;
+export const PROVIDERS = ['tensorrt', 'cuda', 'webgpu', 'coreml', 'dml', 'cpu'] as const;
 export type Provider = (typeof PROVIDERS)[number];
+/** TensorRT is left out: it compiles a model for minutes, which nobody should wait for unasked. */
+const USUAL_PROVIDERS: readonly Provider[] = PROVIDERS.filter((name) => name !== 'tensorrt');
+
+/** What becomes of a picture that the model's own safety checker flags. */
+export const SAFETY = ['blur', 'refuse', 'off'] as const;
+export type Safety = (typeof SAFETY)[number];
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -29,10 +35,13 @@ export interface Config {
   };
   /** absolute path; everything the bot writes lies below it */
   readonly dataDirectory: string;
-  /** absolute path of a diffusers ONNX directory */
+  /** absolute path of a diffusers ONNX directory: the model for those who name none */
   readonly modelDirectory: string;
   /** absolute path; each directory in it is a model that may be offered, and `pull` writes here */
   readonly modelsDirectory: string;
+  /** bytes that the loaded models of all engines may take; undefined: a share of the machine's */
+  readonly modelMemory: number | undefined;
+  readonly safety: Safety;
   /** in the order in which they are tried */
   readonly providers: readonly Provider[];
   /** CPU threads of one engine; undefined: the engine finds the fastest number */
@@ -85,6 +94,33 @@ function list(text: string): string[] {
     .filter((item) => item !== '');
 }
 
+const UNITS: Readonly<Record<string, number>> = {
+  b: 1,
+  mb: 1e6,
+  gb: 1e9,
+  tb: 1e12,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+  tib: 2 ** 40,
+};
+
+/** A number with a unit; without one it is gigabytes, or bytes from a million on. Gives bytes. */
+function memory(minimum: number, maximum: number) {
+  const bytes = (text: string): number => {
+    const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text);
+    const count = Number(match?.[1] ?? Number.NaN);
+    const unit = match?.[2]?.toLowerCase() || (count < 1e6 ? 'gb' : 'b');
+    return Math.round(count * (UNITS[unit] ?? Number.NaN));
+  };
+  return z
+    .string()
+    .refine(
+      (text) => inRange(bytes(text), minimum, maximum),
+      'a size such as 8GB or 6000MB, from 10MB to 100TB; a bare number is gigabytes',
+    )
+    .transform(bytes);
+}
+
 const flag = z.enum(['0', '1'], '0 or 1').transform((text) => text === '1');
 
 const httpBase = z
@@ -115,6 +151,8 @@ const SCHEMA = z.object({
   YLEM_DATA_DIR: z.string().default('./data'),
   YLEM_MODEL: z.string().optional(),
   YLEM_MODELS_DIR: z.string().optional(),
+  YLEM_MODEL_MEMORY: memory(10e6, 100e12).optional(),
+  YLEM_SAFETY: oneOf(SAFETY).default('blur'),
   YLEM_PROVIDERS: z
     .string()
     .transform(list)
@@ -125,7 +163,7 @@ const SCHEMA = z.object({
         names.every((name) => (PROVIDERS as readonly string[]).includes(name)),
       `a list with commas of ${PROVIDERS.join(', ')}, each at most once`,
     )
-    .default([...PROVIDERS]),
+    .default([...USUAL_PROVIDERS]),
   YLEM_THREADS: number('whole', 1, 256).optional(),
   YLEM_ENGINES: number('whole', 1, 8).default(1),
   YLEM_SANDBOX: flag.optional(),
@@ -197,6 +235,8 @@ export function loadConfig(env: NodeJS.ProcessEnv = environment()): Config {
       values.YLEM_MODELS_DIR === undefined
         ? fileURLToPath(new URL('../models', import.meta.url))
         : path(values.YLEM_MODELS_DIR),
+    modelMemory: values.YLEM_MODEL_MEMORY,
+    safety: values.YLEM_SAFETY,
     providers: values.YLEM_PROVIDERS,
     threads: values.YLEM_THREADS,
     engines: values.YLEM_ENGINES,

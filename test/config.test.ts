@@ -26,6 +26,8 @@ test('an empty environment gives the defaults, with the sandbox and the embedded
     dataDirectory: resolve('data'),
     modelDirectory: fileURLToPath(new URL('../models/hydrogen', import.meta.url)),
     modelsDirectory: fileURLToPath(new URL('../models', import.meta.url)),
+    modelMemory: undefined,
+    safety: 'blur',
     providers: ['cuda', 'webgpu', 'coreml', 'dml', 'cpu'],
     threads: undefined,
     engines: 1,
@@ -85,6 +87,18 @@ test('lists are split at commas, in their order and in lower case', () => {
   expect(config.attachmentHosts).toEqual(['cdn.example.org', '127.0.0.1:4777', '[::1]:80']);
 });
 
+test.each([
+  ['8', 8e9],
+  ['0.5', 5e8],
+  ['8GB', 8e9],
+  ['8 gb', 8e9],
+  ['6000MB', 6e9],
+  ['2GiB', 2 ** 31],
+  ['8000000000', 8e9],
+])('%s of model memory are %d bytes', (text, bytes) => {
+  expect(loadConfig({ YLEM_MODEL_MEMORY: text }).modelMemory).toBe(bytes);
+});
+
 test('paths are made absolute, and ~ is the home directory', () => {
   const config = loadConfig({ YLEM_DATA_DIR: '~/ylem', YLEM_MODEL: 'models/x' });
   expect(config.dataDirectory).toBe(join(homedir(), 'ylem'));
@@ -107,9 +121,17 @@ describe('what is out of range is named with what is allowed', () => {
     ['YLEM_KEEP_GB', 'Infinity', 'a number from 0.1 to 100000'],
     ['YLEM_QUEUE_PER_USER', '0', 'a whole number from 1 to 1000'],
     ['YLEM_QUEUE_TOTAL', '10001', 'a whole number from 1 to 10000'],
-    ['YLEM_PROVIDERS', 'cuda,tpu', 'a list with commas of cuda, webgpu, coreml, dml, cpu'],
+    [
+      'YLEM_PROVIDERS',
+      'cuda,tpu',
+      'a list with commas of tensorrt, cuda, webgpu, coreml, dml, cpu',
+    ],
     ['YLEM_PROVIDERS', 'cpu,cpu', 'each at most once'],
     ['YLEM_PROVIDERS', ',', 'a list with commas'],
+    ['YLEM_MODEL_MEMORY', '8 apples', 'a size such as 8GB or 6000MB'],
+    ['YLEM_MODEL_MEMORY', '-1', 'a size such as 8GB or 6000MB'],
+    ['YLEM_MODEL_MEMORY', '9MB', 'from 10MB to 100TB'],
+    ['YLEM_SAFETY', 'on', 'one of blur, refuse, off'],
     ['YLEM_ATTACHMENT_HOSTS', 'https://cdn.discordapp.com/', 'host names with commas'],
     ['YLEM_LOG_LEVEL', 'loud', 'one of fatal, error, warn, info, debug, trace, silent'],
     ['DISCORD_API_BASE', 'ftp://discord.com/api', 'an http or https address'],

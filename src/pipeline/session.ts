@@ -1,11 +1,13 @@
 // ONNX sessions: opened with the first provider that works, fed by what their graphs say they want.
 
-import { access, readFile } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { UserError } from '../errors.js';
 import { fromHalf, toHalf } from './fp16.js';
 import type { FloatTensor } from './types.js';
+
+export { readJson } from './files.js';
 
 export interface SessionOptions {
   readonly provider: string;
@@ -160,31 +162,4 @@ async function damaged(root: string, path: string, reason: string): Promise<User
     `The model's ${name} is damaged or cut off (${why.replace(/\.$/, '')}).`,
     { file: name },
   );
-}
-
-/**
- * A JSON file of the model's directory; undefined when it is optional and not there.
- * @throws UserError naming the file
- */
-export async function readJson(
-  root: string,
-  path: string,
-  optional = false,
-  parse: (text: string) => unknown = JSON.parse,
-): Promise<unknown> {
-  const name = relative(root, path);
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch {
-    if (optional) return undefined;
-    throw new UserError('model-file-missing', `The model lacks ${name}.`, { file: name });
-  }
-  try {
-    return parse(text);
-  } catch {
-    throw new UserError('model-file-damaged', `The model's ${name} is no valid JSON.`, {
-      file: name,
-    });
-  }
 }

@@ -102,16 +102,12 @@ export interface RgbImage {
   readonly height: number;
 }
 
-/** What a loaded model is, for users and for checks. */
-export interface ModelInfo {
+/** What the files of a model directory say: known before anything of it is loaded. */
+export interface ModelFacts {
   /** the directory's name */
   readonly name: string;
   readonly directory: string;
   readonly family: string;
-  /** the provider taken, such as 'cpu' */
-  readonly provider: string;
-  /** why each provider before it was not taken */
-  readonly providersTried: readonly { readonly name: string; readonly reason: string }[];
   readonly precision: string;
   readonly latentChannels: number;
   /** pixels per latent, such as 8 */
@@ -125,6 +121,14 @@ export interface ModelInfo {
   readonly defaultGuidanceScale: number;
   /** the scheduler of the directory, as a user knows it */
   readonly defaultScheduler: string;
+}
+
+/** What a loaded model is, for users and for checks. */
+export interface ModelInfo extends ModelFacts {
+  /** the provider taken, such as 'cpu' */
+  readonly provider: string;
+  /** why each provider before it was not taken */
+  readonly providersTried: readonly { readonly name: string; readonly reason: string }[];
   /** sha256 of the UNet file, the first 10 hex digits, as A1111 names models */
   readonly hash: string;
   /** what draws previews: 'decoder', 'linear' or 'vae' */

@@ -1,0 +1,356 @@
+// What a model directory is, without loading it: `describeModel(directory)` reads configurations and
+// the heads of graphs, never weights, in some ms. It never throws: what is wrong with the directory
+// stands in `problems`, each a UserError that names a file; a directory without problems is offered,
+// and loads unless the machine refuses it. Nothing in here loads onnxruntime, so any process may ask.
+
+import { createHash } from 'node:crypto';
+import { open, readdir, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { UserError } from '../errors.js';
+import { type FamilyLayout, familyOf, LAYOUTS } from './families/layout.js';
+import { readJson } from './files.js';
+import { NotOnnx, type OnnxHeader, readOnnxHeader } from './onnx-header.js';
+import { createScheduler, parseSchedulerConfig, schedulerDisplayName } from './schedulers/index.js';
+import type { ModelFacts } from './types.js';
+
+/** One graph of a directory, with its weights. */
+export interface ModelPart {
+  /** the folder, such as 'unet' */
+  readonly name: string;
+  /** without it the model does not paint */
+  readonly required: boolean;
+  /** of the graph and the files that hold its weights; 0 when it is missing */
+  readonly bytes: number;
+  /** 'fp32', 'fp16' or another type, as its inputs are; undefined when it cannot be read */
+  readonly precision: string | undefined;
+}
+
+export interface ModelDescription {
+  /** the directory's name */
+  readonly name: string;
+  /** absolute */
+  readonly directory: string;
+  /** undefined where the directory is no model, or of no known family */
+  readonly facts: ModelFacts | undefined;
+  readonly parts: readonly ModelPart[];
+  /** of all parts */
+  readonly bytes: number;
+  /** 10 hex digits that change when the files do; made of sizes and the ends of the weights */
+  readonly fingerprint: string;
+  /** why it cannot be painted with, the gravest first; empty for a sound one */
+  readonly problems: readonly UserError[];
+  /** what is left out or unknown, one sentence each */
+  readonly warnings: readonly string[];
+}
+
+type Json = Readonly<Record<string, unknown>>;
+const object = (value: unknown): Json =>
+  typeof value === 'object' && value !== null ? (value as Json) : {};
+const number = (value: unknown): number | undefined => {
+  const size: unknown = Array.isArray(value) ? value[0] : value;
+  return typeof size === 'number' && size > 0 ? size : undefined;
+};
+
+/** Used when they are there. */
+const OPTIONAL = [
+  'text_encoder',
+  'text_encoder_2',
+  'text_encoder_3',
+  'vae_encoder',
+  'safety_checker',
+  'preview_decoder',
+  'taesd_decoder',
+  'vae_decoder_tiny',
+];
+
+/** bytes at the end of the denoiser's weights that go into the fingerprint */
+const TAIL = 1 << 16;
+
+/** @param directory a diffusers ONNX directory, relative to the working directory or absolute */
+export async function describeModel(directory: string): Promise<ModelDescription> {
+  const root = resolve(directory);
+  const problems: UserError[] = [];
+  const nothing = {
+    name: basename(root),
+    directory: root,
+    facts: undefined,
+    parts: [],
+    bytes: 0,
+    fingerprint: '',
+    problems,
+    warnings: [],
+  };
+  const folder = await stat(root).catch(() => undefined);
+  if (!folder?.isDirectory()) {
+    problems.push(
+      new UserError('model-missing', `There is no model directory ${directory}.`, { directory }),
+    );
+    return nothing;
+  }
+  /** undefined when it is missing or damaged, which is then a problem unless it is optional */
+  const json = async (path: string, optional = true, parse?: (text: string) => unknown) => {
+    try {
+      return await readJson(root, join(root, path), optional, parse);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      problems.push(error);
+      return undefined;
+    }
+  };
+  const index = await json('model_index.json', false);
+  if (index === undefined) return nothing;
+  const entries = await readdir(root, { withFileTypes: true });
+  const folders = new Set(entries.filter((e) => !e.isFile()).map(({ name }) => name));
+  const denoiser = folders.has('transformer') ? 'transformer' : 'unet';
+  const denoiserConfig = object(await json(`${denoiser}/config.json`));
+  const family = familyOf(object(index), denoiserConfig, folders);
+  const layout = family === undefined ? undefined : LAYOUTS[family];
+  if (family === undefined || layout === undefined) {
+    problems.push(unknownFamily(object(index)));
+    return nothing;
+  }
+
+  const schedulerConfig = await json(
+    'scheduler/scheduler_config.json',
+    false,
+    parseSchedulerConfig,
+  );
+  const inspected = await inspectParts(root, layout, folders);
+  for (const { problem } of inspected) if (problem !== undefined) problems.push(problem);
+  for (const name of layout.tokenizers) {
+    const problem = await tokenizerProblem(root, name);
+    if (problem !== undefined) problems.push(problem);
+  }
+  const header = inspected.find(({ part }) => part.name === layout.denoiser)?.header;
+  const missing = layout.inputs.filter((name) => !header?.inputs.some((i) => i.name === name));
+  if (header !== undefined && missing.length > 0) {
+    problems.push(
+      new UserError(
+        'model-unknown-family',
+        `The model's ${layout.denoiser}/model.onnx is none of the family ${family}: it takes no ${missing.join(', ')}.`,
+        { family },
+      ),
+    );
+  }
+  const facts = factsFrom({
+    root,
+    family,
+    layout,
+    denoiserConfig,
+    header,
+    vaeConfig: {
+      ...object(await json('vae/config.json')),
+      ...object(await json('vae_decoder/config.json')),
+    },
+    schedulerConfig,
+    own: object(await json('ylem.json')),
+  });
+  const parts = inspected.map(({ part }) => part);
+  return {
+    name: nothing.name,
+    directory: root,
+    facts,
+    parts,
+    bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),
+    fingerprint: await fingerprintOf(parts, inspected.find((i) => i.part.name === denoiser)?.files),
+    problems,
+    warnings: [
+      ...schedulerWarnings(schedulerConfig),
+      ...(folders.has('image_encoder')
+        ? ['The image_encoder is not used: there are no image prompts.']
+        : []),
+    ],
+  };
+}
+
+function unknownFamily(index: Json): UserError {
+  const name = String(index._class_name ?? 'unknown').slice(0, 80);
+  const families = Object.keys(LAYOUTS).join(', ');
+  return new UserError(
+    'model-unknown-family',
+    `The model's pipeline ${name} is of no known family; there are ${families}.`,
+    { name, families },
+  );
+}
+
+/** What the model's own scheduler cannot do is a warning: users may still name another one. */
+export function schedulerWarnings(config: unknown): readonly string[] {
+  if (config === undefined) return [];
+  try {
+    return createScheduler(config, 1).warnings;
+  } catch (error) {
+    if (error instanceof UserError) return [error.message];
+    throw error;
+  }
+}
+
+interface Inspected {
+  readonly part: ModelPart;
+  readonly header: OnnxHeader | undefined;
+  /** absolute paths with their sizes, the one with the weights last */
+  readonly files: readonly { readonly path: string; readonly bytes: number }[];
+  readonly problem: UserError | undefined;
+}
+
+async function inspectParts(
+  root: string,
+  layout: FamilyLayout,
+  folders: ReadonlySet<string>,
+): Promise<Inspected[]> {
+  const found: Inspected[] = [];
+  for (const name of layout.graphs) found.push(await inspect(root, name, true));
+  for (const name of OPTIONAL) {
+    if (layout.graphs.includes(name) || !folders.has(name)) continue;
+    if ((await sizeOf(join(root, name, 'model.onnx'))) === undefined) continue;
+    found.push(await inspect(root, name, false));
+  }
+  return found;
+}
+
+async function inspect(root: string, name: string, required: boolean): Promise<Inspected> {
+  const graph = `${name}/model.onnx`;
+  const path = join(root, graph);
+  const files: { path: string; bytes: number }[] = [];
+  const result = (problem?: UserError, header?: OnnxHeader): Inspected => ({
+    part: {
+      name,
+      required,
+      bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+      precision: header === undefined ? undefined : precisionOf(header),
+    },
+    header,
+    files,
+    problem,
+  });
+  const bytes = await sizeOf(path);
+  if (bytes === undefined) return result(missingFile(graph));
+  files.push({ path, bytes });
+  let header: OnnxHeader;
+  try {
+    header = await readOnnxHeader(path);
+  } catch (error) {
+    if (error instanceof NotOnnx) {
+      return result(
+        new UserError('model-file-damaged', `The model's ${graph} ${error.message}.`, {
+          file: graph,
+        }),
+      );
+    }
+    throw error;
+  }
+  for (const [location, wanted] of header.external) {
+    const file = `${name}/${location}`;
+    const size = await sizeOf(join(root, name, location));
+    if (size === undefined) return result(missingFile(file, graph), header);
+    files.push({ path: join(root, name, location), bytes: size });
+    if (size >= wanted) continue;
+    const sentence = `The model's ${file}, which holds the weights of ${graph}, is cut off: it has ${size} bytes of ${wanted}.`;
+    return result(new UserError('model-file-damaged', sentence, { file }), header);
+  }
+  return result(undefined, header);
+}
+
+function missingFile(file: string, graph?: string): UserError {
+  const sentence =
+    graph === undefined
+      ? `The model lacks ${file}.`
+      : `The model lacks ${file}, which holds the weights of ${graph}.`;
+  return new UserError('model-file-missing', sentence, { file });
+}
+
+async function tokenizerProblem(root: string, name: string): Promise<UserError | undefined> {
+  const has = async (file: string) => (await sizeOf(join(root, name, file))) !== undefined;
+  if (await has('tokenizer.json')) return undefined;
+  if (!(await has('vocab.json'))) return missingFile(`${name}/tokenizer.json`);
+  return (await has('merges.txt')) ? undefined : missingFile(`${name}/merges.txt`);
+}
+
+/** undefined when there is no such file */
+async function sizeOf(path: string): Promise<number | undefined> {
+  const entry = await stat(path).catch(() => undefined);
+  return entry?.isFile() ? entry.size : undefined;
+}
+
+function precisionOf(header: OnnxHeader): string {
+  const floats = header.inputs.map(({ type }) => type).find((type) => type.includes('float'));
+  if (floats === undefined) {
+    const given = header.outputs[0]?.type ?? 'float32';
+    return given === 'float16' ? 'fp16' : 'fp32';
+  }
+  return { float16: 'fp16', float32: 'fp32', bfloat16: 'bf16', float64: 'fp64' }[floats] ?? floats;
+}
+
+interface Sources {
+  readonly root: string;
+  readonly family: string;
+  readonly layout: FamilyLayout;
+  readonly denoiserConfig: Json;
+  readonly header: OnnxHeader | undefined;
+  readonly vaeConfig: Json;
+  readonly schedulerConfig: unknown;
+  readonly own: Json;
+}
+
+function factsFrom(sources: Sources): ModelFacts {
+  const { root, family, layout, denoiserConfig, header, vaeConfig, own } = sources;
+  const sample = header?.inputs.find(({ name }) => name === layout.inputs[0]);
+  const levels = (config: Json) =>
+    Array.isArray(config.block_out_channels) ? config.block_out_channels.length : undefined;
+  const vaeScale = 2 ** ((levels(vaeConfig) ?? 4) - 1);
+  const sampleSize =
+    number(denoiserConfig.sample_size) ?? number(sample?.shape[2]) ?? layout.sampleSize;
+  // A UNet halves at each level but one; a transformer takes patches.
+  const multiple =
+    layout.denoiser === 'unet'
+      ? 2 ** ((levels(denoiserConfig) ?? 4) - 1)
+      : (number(denoiserConfig.patch_size) ?? 2);
+  const latentChannels =
+    number(vaeConfig.latent_channels) ??
+    number(denoiserConfig.out_channels) ??
+    number(sample?.shape[1]) ??
+    4;
+  return {
+    name: basename(root),
+    directory: root,
+    family,
+    precision: header === undefined ? 'fp32' : precisionOf(header),
+    latentChannels,
+    vaeScale,
+    // Flux packs 2x2 latents into one token, whatever its patch_size says.
+    sizeMultiple: vaeScale * (family === 'flux' ? 2 : multiple),
+    defaultWidth: number(own.width) ?? sampleSize * vaeScale,
+    defaultHeight: number(own.height) ?? sampleSize * vaeScale,
+    defaultSteps: number(own.steps) ?? layout.steps,
+    defaultGuidanceScale: number(own.guidanceScale) ?? layout.guidanceScale,
+    defaultScheduler: displayName(sources.schedulerConfig),
+  };
+}
+
+function displayName(schedulerConfig: unknown): string {
+  try {
+    return schedulerDisplayName(schedulerConfig);
+  } catch (error) {
+    if (error instanceof UserError) return 'unknown';
+    throw error;
+  }
+}
+
+async function fingerprintOf(
+  parts: readonly ModelPart[],
+  files: Inspected['files'] | undefined,
+): Promise<string> {
+  const hash = createHash('sha256');
+  for (const { name, bytes } of parts) hash.update(`${name}:${bytes}\n`);
+  const weights = files?.at(-1);
+  if (weights !== undefined) {
+    const file = await open(weights.path, 'r');
+    try {
+      const tail = Buffer.alloc(Math.min(TAIL, weights.bytes));
+      await file.read(tail, 0, tail.length, weights.bytes - tail.length);
+      hash.update(tail);
+    } finally {
+      await file.close();
+    }
+  }
+  return hash.digest('hex').slice(0, 10);
+}

@@ -1,0 +1,229 @@
+// What an ONNX file says of itself, read without onnxruntime and without the weights: what the graph
+// wants and gives, where its weights lie, and whether the files are long enough to hold them.
+// Field numbers are those of the ONNX repository's onnx/onnx.proto.
+
+import { type FileHandle, open } from 'node:fs/promises';
+
+export interface OnnxValue {
+  readonly name: string;
+  /** as onnxruntime names it: 'float32', 'float16', 'int64', ...; 'other' for what is rarer */
+  readonly type: string;
+  /** sizes, or names of free dimensions ('' where one has none) */
+  readonly shape: readonly (number | string)[];
+}
+
+export interface OnnxHeader {
+  /** inputs that have to be fed: those that are no weights */
+  readonly inputs: readonly OnnxValue[];
+  readonly outputs: readonly OnnxValue[];
+  /** bytes that each file beside the graph must have at least, by the name the graph gives it */
+  readonly external: ReadonlyMap<string, number>;
+}
+
+/** Thrown for a file that is no ONNX graph or ends too early; `message` continues 'the file ...'. */
+export class NotOnnx extends Error {}
+
+const TYPES: Readonly<Record<number, string>> = {
+  1: 'float32',
+  2: 'uint8',
+  3: 'int8',
+  5: 'int16',
+  6: 'int32',
+  7: 'int64',
+  9: 'bool',
+  10: 'float16',
+  11: 'float64',
+  16: 'bfloat16',
+};
+
+/** bytes read at a time: weights are skipped, not read */
+const WINDOW = 1 << 16;
+/** a graph's inputs and weights have short descriptions; a longer one is no graph's */
+const LONGEST = 1 << 20;
+
+/** @throws NotOnnx; whatever opening and reading a file throws */
+export async function readOnnxHeader(path: string): Promise<OnnxHeader> {
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    return await readModel(new Reader(file, size), size);
+  } finally {
+    await file.close();
+  }
+}
+
+async function readModel(reader: Reader, size: number): Promise<OnnxHeader> {
+  let header: OnnxHeader | undefined;
+  await reader.fields(size, async (field, wire, end) => {
+    if (field === 7 && wire === 2) header = await readGraph(reader, end);
+  });
+  if (header === undefined) throw new NotOnnx('holds no ONNX graph');
+  return header;
+}
+
+async function readGraph(reader: Reader, end: number): Promise<OnnxHeader> {
+  const inputs: OnnxValue[] = [];
+  const outputs: OnnxValue[] = [];
+  const weights = new Set<string>();
+  const external = new Map<string, number>();
+  await reader.fields(end, async (field, wire, until) => {
+    if (wire !== 2) return;
+    if (field === 11) inputs.push(value(await reader.bytes(until)));
+    else if (field === 12) outputs.push(value(await reader.bytes(until)));
+    else if (field === 5) {
+      const { name, location, length } = await readTensor(reader, until);
+      weights.add(name);
+      if (location === undefined) return;
+      external.set(location, Math.max(external.get(location) ?? 0, length));
+    }
+  });
+  return { inputs: inputs.filter(({ name }) => !weights.has(name)), outputs, external };
+}
+
+/** TensorProto without its values. `length`: bytes that the file named `location` must have. */
+async function readTensor(reader: Reader, end: number) {
+  let name = '';
+  const entries = new Map<string, string>();
+  await reader.fields(end, async (field, wire, until) => {
+    if (wire !== 2) return;
+    if (field === 8) name = text(await reader.bytes(until));
+    if (field !== 13) return;
+    const pair = messages(await reader.bytes(until));
+    entries.set(text(pair.get(1)?.[0]), text(pair.get(2)?.[0]));
+  });
+  const location = entries.get('location');
+  const length = Number(entries.get('offset') ?? 0) + Number(entries.get('length') ?? 0);
+  return { name, location, length: Number.isFinite(length) ? length : 0 };
+}
+
+/** ValueInfoProto: name 1, type 2 { tensor_type 1 { elem_type 1, shape 2 { dim 1 {} } } } */
+function value(bytes: Uint8Array): OnnxValue {
+  const info = messages(bytes);
+  const tensor = messages(first(messages(first(info.get(2))).get(1)));
+  const code = Number(tensor.get(1)?.[0] ?? 0);
+  const dims = messages(first(tensor.get(2))).get(1) ?? [];
+  return {
+    name: text(info.get(1)?.[0]),
+    type: TYPES[code] ?? 'other',
+    shape: dims.map((dim) => {
+      const fields = messages(first([dim]));
+      const size = fields.get(1)?.[0];
+      return size === undefined ? text(fields.get(2)?.[0]) : Number(size);
+    }),
+  };
+}
+
+type Field = Uint8Array | bigint;
+
+const first = (fields: readonly Field[] | undefined): Uint8Array =>
+  fields?.[0] instanceof Uint8Array ? fields[0] : new Uint8Array();
+
+const text = (field: Field | undefined): string =>
+  field instanceof Uint8Array ? Buffer.from(field).toString('utf8') : '';
+
+/** A small message that is in memory as a whole. */
+function messages(bytes: Uint8Array): Map<number, Field[]> {
+  const found = new Map<number, Field[]>();
+  let at = 0;
+  const varint = (): bigint => {
+    let result = 0n;
+    for (let shift = 0n; shift < 70n; shift += 7n) {
+      const byte = bytes[at++];
+      if (byte === undefined) throw new NotOnnx('is cut off');
+      result |= BigInt(byte & 0x7f) << shift;
+      if (byte < 0x80) return BigInt.asIntN(64, result);
+    }
+    throw new NotOnnx('is no ONNX graph');
+  };
+  while (at < bytes.length) {
+    const tag = Number(varint());
+    const wire = tag & 7;
+    let field: Field;
+    if (wire === 0) field = varint();
+    else {
+      const length = wire === 2 ? Number(varint()) : wire === 1 ? 8 : wire === 5 ? 4 : -1;
+      if (length < 0 || at + length > bytes.length) throw new NotOnnx('is no ONNX graph');
+      field = bytes.subarray(at, at + length);
+      at += length;
+    }
+    const list = found.get(tag >>> 3);
+    if (list === undefined) found.set(tag >>> 3, [field]);
+    else list.push(field);
+  }
+  return found;
+}
+
+/** Walks a file's fields; what is not asked for is skipped without being read. */
+class Reader {
+  readonly #file: FileHandle;
+  readonly #size: number;
+  #at = 0;
+  #window = new Uint8Array();
+  #from = 0;
+
+  constructor(file: FileHandle, size: number) {
+    this.#file = file;
+    this.#size = size;
+  }
+
+  /**
+   * Calls `visit` for each field up to `end`; what the visitor leaves of a field is skipped.
+   * @param visit its third argument is where the field ends, for wire type 2
+   */
+  async fields(
+    end: number,
+    visit: (field: number, wire: number, until: number) => Promise<void>,
+  ): Promise<void> {
+    while (this.#at < end) {
+      const tag = await this.#varint();
+      const wire = tag & 7;
+      let until: number;
+      if (wire === 0) {
+        await this.#varint();
+        until = this.#at;
+      } else {
+        const length = wire === 2 ? await this.#varint() : wire === 1 ? 8 : wire === 5 ? 4 : -1;
+        until = this.#at + length;
+        if (length < 0) throw new NotOnnx('is no ONNX graph');
+      }
+      if (until > this.#size) throw new NotOnnx('is cut off');
+      if (until > end) throw new NotOnnx('is no ONNX graph');
+      await visit(tag >>> 3, wire, until);
+      this.#at = until;
+    }
+  }
+
+  /** The bytes from here to `end`. */
+  async bytes(end: number): Promise<Uint8Array> {
+    const length = end - this.#at;
+    if (length > LONGEST) throw new NotOnnx('is no ONNX graph');
+    await this.#hold(length);
+    const start = this.#at - this.#from;
+    this.#at = end;
+    return this.#window.slice(start, start + length);
+  }
+
+  async #varint(): Promise<number> {
+    let [result, scale] = [0, 1];
+    for (let i = 0; i < 10; i++) {
+      await this.#hold(1);
+      const byte = this.#window[this.#at++ - this.#from] ?? 0;
+      result += (byte & 0x7f) * scale;
+      if (byte < 0x80) return result;
+      scale *= 128;
+    }
+    throw new NotOnnx('is no ONNX graph');
+  }
+
+  /** Sees to it that `length` bytes from here are in the window. */
+  async #hold(length: number): Promise<void> {
+    const start = this.#at - this.#from;
+    if (start >= 0 && start + length <= this.#window.length) return;
+    if (this.#at + length > this.#size) throw new NotOnnx('is cut off');
+    const window = new Uint8Array(Math.max(WINDOW, length));
+    const { bytesRead } = await this.#file.read(window, 0, window.length, this.#at);
+    if (bytesRead < length) throw new NotOnnx('is cut off');
+    this.#window = window.subarray(0, bytesRead);
+    this.#from = this.#at;
+  }
+}

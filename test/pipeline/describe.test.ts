@@ -1,0 +1,134 @@
+// What a directory's files say of a model, held against what the loaded model says of itself.
+
+import { cp, mkdir, mkdtemp, rename, rm, truncate, unlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+import { describeModel } from '../../src/pipeline/describe.js';
+import { loadModel } from '../../src/pipeline/index.js';
+import { readOnnxHeader } from '../../src/pipeline/onnx-header.js';
+
+const HYDROGEN = fileURLToPath(new URL('../../models/hydrogen', import.meta.url));
+const FIXTURES = fileURLToPath(new URL('../fixtures/models/', import.meta.url));
+const TINY = join(FIXTURES, 'tiny-sd');
+
+const folders: string[] = [];
+afterEach(async () => {
+  await Promise.all(folders.splice(0).map((path) => rm(path, { recursive: true })));
+});
+
+async function copyOfTiny(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'ylem-'));
+  folders.push(folder);
+  await cp(TINY, folder, { recursive: true });
+  return folder;
+}
+
+describe('a sound directory', () => {
+  it.each([HYDROGEN, TINY])('%s is what the loaded model says it is', async (directory) => {
+    const { facts, problems, bytes } = await describeModel(directory);
+    const model = await loadModel(directory, { threads: 1 });
+    try {
+      expect(problems).toEqual([]);
+      expect(model.info).toMatchObject({ ...facts });
+      expect(bytes).toBeGreaterThan(500_000);
+    } finally {
+      await model.dispose();
+    }
+  });
+
+  it('has a fingerprint that follows its weights', async () => {
+    const folder = await copyOfTiny();
+    const before = await describeModel(folder);
+    expect((await describeModel(TINY)).fingerprint).toBe(before.fingerprint);
+    await cp(join(FIXTURES, 'tiny-sd-variants/unet-int64.onnx'), join(folder, 'unet/model.onnx'));
+    expect((await describeModel(folder)).fingerprint).not.toBe(before.fingerprint);
+  });
+
+  it('says the precision of its parts', async () => {
+    const folder = await copyOfTiny();
+    await cp(join(FIXTURES, 'tiny-sd-variants/unet-fp16.onnx'), join(folder, 'unet/model.onnx'));
+    const { facts, parts } = await describeModel(folder);
+    expect(facts?.precision).toBe('fp16');
+    expect(parts.find(({ name }) => name === 'vae_decoder')?.precision).toBe('fp32');
+  });
+});
+
+describe('the head of a graph', () => {
+  it('names inputs, outputs, and the bytes its weights take beside it', async () => {
+    const { inputs, outputs, external } = await readOnnxHeader(join(TINY, 'unet/model.onnx'));
+    expect(inputs.map(({ name, type }) => [name, type])).toEqual([
+      ['sample', 'float32'],
+      ['timestep', expect.any(String)],
+      ['encoder_hidden_states', 'float32'],
+    ]);
+    expect(inputs[0]?.shape).toHaveLength(4);
+    expect(outputs.map(({ name }) => name)).toEqual(['out_sample']);
+    expect([...external.keys()]).toEqual(['model.onnx_data']);
+  });
+});
+
+describe('a directory at fault', () => {
+  const problemsOf = async (directory: string) =>
+    (await describeModel(directory)).problems.map(({ identifier, message }) => ({
+      identifier,
+      message,
+    }));
+
+  it('that is not there, or is no model, is named', async () => {
+    const [missing] = await problemsOf('/nowhere/at/all');
+    expect(missing?.identifier).toBe('model-missing');
+    const folder = await mkdtemp(join(tmpdir(), 'ylem-'));
+    folders.push(folder);
+    expect((await problemsOf(folder))[0]?.message).toBe('The model lacks model_index.json.');
+  });
+
+  it.each([
+    ['unet/model.onnx', 'The model lacks unet/model.onnx.'],
+    ['unet/model.onnx_data', 'The model lacks unet/model.onnx_data, which holds the weights'],
+    ['vae_decoder/model.onnx', 'The model lacks vae_decoder/model.onnx.'],
+    ['tokenizer/tokenizer.json', 'The model lacks tokenizer/tokenizer.json.'],
+    ['scheduler/scheduler_config.json', 'The model lacks scheduler/scheduler_config.json.'],
+  ])('that lacks %s names it', async (file, sentence) => {
+    const folder = await copyOfTiny();
+    await unlink(join(folder, file));
+    const [problem] = await problemsOf(folder);
+    expect(problem?.identifier).toBe('model-file-missing');
+    expect(problem?.message).toContain(sentence);
+  });
+
+  it.each(['unet/model.onnx', 'unet/model.onnx_data', 'text_encoder/model.onnx'])(
+    'whose %s is cut off says so',
+    async (file) => {
+      const folder = await copyOfTiny();
+      await truncate(join(folder, file), 3000);
+      const [problem] = await problemsOf(folder);
+      expect(problem?.identifier).toBe('model-file-damaged');
+      expect(problem?.message).toContain(file);
+      expect(problem?.message).toContain('cut off');
+    },
+  );
+
+  it('whose graph is something else says so', async () => {
+    const folder = await copyOfTiny();
+    await writeFile(join(folder, 'unet/model.onnx'), '<html>not found</html>');
+    const [problem] = await problemsOf(folder);
+    expect(problem?.identifier).toBe('model-file-damaged');
+  });
+
+  it('names everything that is wrong at once', async () => {
+    const folder = await copyOfTiny();
+    await unlink(join(folder, 'vae_decoder/model.onnx'));
+    await unlink(join(folder, 'text_encoder/model.onnx'));
+    expect(await problemsOf(folder)).toHaveLength(2);
+  });
+
+  it('of another architecture is of no known family', async () => {
+    const folder = await copyOfTiny();
+    await rename(join(folder, 'unet'), join(folder, 'prior'));
+    await mkdir(join(folder, 'transformer'));
+    const [problem] = await problemsOf(folder);
+    expect(problem?.identifier).toBe('model-unknown-family');
+  });
+});
