@@ -16,7 +16,11 @@ function end(): void {
   process.kill(process.pid, 'SIGKILL');
 }
 
-const host = new Host(send);
+// A new process may get a lost accelerator back; the bot starts it and brings the run to its end.
+const host = new Host(send, (error) => {
+  console.error(error.message);
+  end();
+});
 process.on('message', (message: ToEngine) => {
   if (message.kind === 'close') void host.close().finally(end);
   else host.receive(message);

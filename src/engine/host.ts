@@ -2,6 +2,7 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 import {
+  AcceleratorLost,
   drawEvolution,
   encodePreview,
   encodeWithin,
@@ -39,6 +40,7 @@ interface Attempt {
 
 export class Host {
   readonly #send: Send;
+  readonly #lost: (error: AcceleratorLost) => void;
   #model: Promise<Model> | undefined;
   /** tries that were announced and have not ended */
   readonly #attempts = new Map<number, Attempt>();
@@ -47,8 +49,10 @@ export class Host {
   /** ends when the runs that were asked for so far have ended */
   #runs: Promise<unknown> = Promise.resolve();
 
-  constructor(send: Send) {
+  /** @param lost called when no model call can succeed in this process any more */
+  constructor(send: Send, lost: (error: AcceleratorLost) => void = () => {}) {
     this.#send = send;
+    this.#lost = lost;
   }
 
   receive(message: ToEngine): void {
@@ -101,7 +105,9 @@ export class Host {
   /** The accelerator is one: `work` waits for all that was asked for before it. */
   #exclusive<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#lane.then(work);
-    this.#lane = result.catch(() => {});
+    this.#lane = result.catch((error: unknown) => {
+      if (error instanceof AcceleratorLost) this.#lost(error);
+    });
     return result;
   }
 

@@ -19,5 +19,6 @@ export {
   type ModelTimings,
 } from './model.js';
 export { checkParameters, LIMITS } from './parameters.js';
+export { AcceleratorLost } from './providers.js';
 export { schedulerDisplayName } from './schedulers/index.js';
 export * from './types.js';

@@ -4,7 +4,6 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { listSupportedBackends } from 'onnxruntime-node';
 import { UserError } from '../errors.js';
 import { denoise } from './denoise.js';
 import type { Family } from './families/family.js';
@@ -12,6 +11,7 @@ import { loadFamily } from './families/index.js';
 import { type Json, number, object } from './json.js';
 import { checkParameters } from './parameters.js';
 import { loadPreviewer, type Previewer } from './preview.js';
+import { BUILT_IN, kindOf, whyNot } from './providers.js';
 import { createScheduler, parseSchedulerConfig, schedulerDisplayName } from './schedulers/index.js';
 import { readJson } from './session.js';
 import { fastestThreads } from './threads.js';
@@ -24,8 +24,6 @@ import type {
   Start,
   Step,
 } from './types.js';
-
-const AVAILABLE = new Set(listSupportedBackends().map(({ name }) => name));
 
 export interface LoadOptions {
   /** in the order of preference; default: the CPU */
@@ -134,7 +132,7 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
   const tried: { name: string; reason: string }[] = [];
   for (const provider of options.providers ?? ['cpu']) {
     // onnxruntime-node takes an unknown provider without a word and runs on the CPU instead.
-    if (!AVAILABLE.has(provider)) {
+    if (!BUILT_IN.has(provider)) {
       tried.push({ name: provider, reason: "this platform's onnxruntime-node has none" });
       continue;
     }
@@ -157,8 +155,9 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
       model.timings.load = performance.now() - begun;
       return model;
     } catch (error) {
-      if (error instanceof UserError) throw error;
-      tried.push({ name: provider, reason: reasonOf(error) });
+      // A model that one provider has no memory for may fit into another's.
+      if (error instanceof UserError && kindOf(error) !== 'memory') throw error;
+      tried.push({ name: provider, reason: await whyNot(provider, error) });
     }
   }
   throw new UserError(
@@ -176,9 +175,6 @@ function schedulerWarnings(config: unknown): readonly string[] {
     throw error;
   }
 }
-
-const reasonOf = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).split('\n')[0]!.slice(0, 200);
 
 async function describe(
   root: string,

@@ -5,6 +5,7 @@ import { dirname, join, relative } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { UserError } from '../errors.js';
 import { fromHalf, toHalf } from './fp16.js';
+import { AcceleratorLost, kindOf, memoryOf, providerOptions, runFailure } from './providers.js';
 import type { FloatTensor } from './types.js';
 
 export { readJson } from './files.js';
@@ -24,11 +25,13 @@ export interface GraphInput {
 /** One graph, with what it wants and gives. */
 export class Graph {
   readonly session: InferenceSession;
+  readonly provider: string;
   readonly inputs: ReadonlyMap<string, GraphInput>;
   readonly outputs: ReadonlyMap<string, GraphInput>;
 
-  constructor(session: InferenceSession) {
+  constructor(session: InferenceSession, provider = 'cpu') {
     this.session = session;
+    this.provider = provider;
     this.inputs = metadata(session.inputMetadata);
     this.outputs = metadata(session.outputMetadata);
   }
@@ -54,8 +57,16 @@ export class Graph {
     }
   }
 
+  /**
+   * @throws UserError 'out-of-memory' when the tensors do not fit
+   * @throws AcceleratorLost when no further call can succeed in this process
+   */
   async run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
-    return (await this.session.run(feeds)) as Record<string, Tensor>;
+    try {
+      return (await this.session.run(feeds)) as Record<string, Tensor>;
+    } catch (error) {
+      throw runFailure(this.provider, error);
+    }
   }
 
   release(): Promise<void> {
@@ -102,7 +113,7 @@ export async function openGraph(
   }
   try {
     const session = await InferenceSession.create(path, {
-      executionProviders: options.provider === 'cpu' ? ['cpu'] : [options.provider, 'cpu'],
+      ...providerOptions(options.provider),
       graphOptimizationLevel: 'all',
       intraOpNumThreads: options.threads,
       interOpNumThreads: 1,
@@ -110,8 +121,17 @@ export async function openGraph(
       // int8 weights are multiplied out once at load instead of at every call.
       extra: { session: { disable_quant_qdq: '1' } },
     });
-    return new Graph(session);
+    return new Graph(session, options.provider);
   } catch (error) {
+    const kind = kindOf(error);
+    if (kind === 'lost') throw new AcceleratorLost(options.provider, error);
+    if (kind === 'memory') {
+      throw new UserError(
+        'model-too-large',
+        `The model's ${name} does not fit into ${memoryOf(options.provider)}.`,
+        { file: name, provider: options.provider },
+      );
+    }
     const reason = error instanceof Error ? error.message : String(error);
     if (options.provider !== 'cpu' && !/protobuf|parse|external|No such file|size/i.test(reason))
       throw error;

@@ -73,6 +73,8 @@ export const de: Texts = {
     'shutting-down': () => 'Ich starte gerade neu; versuch es gleich noch einmal.',
     'engine-died': () =>
       'Das Malprogramm ist zweimal abgestürzt; versuch es mit einem kleineren Bild.',
+    'out-of-memory': () =>
+      'Dieses Bild passt nicht in den Speicher des Rechners oder seiner Grafikkarte; nimm eine kleinere Größe.',
     'not-finished': () => 'Dieses Bild hat keine Schritte zu zeigen: Es wurde nicht fertig.',
     'size-format': ({ example }) =>
       `Eine Größe schreibt man als Breite x Höhe in Pixeln, etwa ${example}.`,

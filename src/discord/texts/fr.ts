@@ -70,6 +70,8 @@ export const fr: Texts = {
     'not-running': () => 'Cette image est déjà terminée.',
     'shutting-down': () => 'Je redémarre ; réessayez dans un instant.',
     'engine-died': () => 'Le moteur est tombé deux fois ; essayez une image plus petite.',
+    'out-of-memory': () =>
+      'Cette image ne tient pas dans la mémoire de la machine ou de sa carte graphique ; choisissez une taille plus petite.',
     'not-finished': () => 'Cette image n’a pas d’étapes à montrer : elle n’a pas été terminée.',
     'size-format': ({ example }) =>
       `Une taille s’écrit largeur x hauteur en pixels, par exemple ${example}.`,

@@ -1,0 +1,192 @@
+// Execution providers: what a session is asked to run on, and what a provider's failures mean.
+
+import { access } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { type InferenceSession, listSupportedBackends } from 'onnxruntime-node';
+import { UserError } from '../errors.js';
+
+/**
+ * The providers that this platform's onnxruntime-node was built with. A name that is not among them
+ * is taken by `InferenceSession.create` without a word, and the graph runs on the CPU: ask here first.
+ */
+export const BUILT_IN: ReadonlySet<string> = new Set(
+  listSupportedBackends().map(({ name }) => name),
+);
+
+/** onnxruntime's coreml_provider_factory.h: ML programs (macOS 12, which fp16 needs) on CPU and GPU */
+const COREML_CREATE_MLPROGRAM = 0x010;
+const COREML_USE_CPU_AND_GPU = 0x020;
+
+/**
+ * A session's options for one provider. What the provider leaves aside runs on the CPU, and what
+ * TensorRT leaves aside on CUDA first. onnxruntime-node reads `deviceId` of cuda, tensorrt and dml,
+ * `coreMlFlags` of coreml, and refuses any option of webgpu that it does not know.
+ */
+export function providerOptions(provider: string): InferenceSession.SessionOptions {
+  switch (provider) {
+    case 'cpu':
+      return { executionProviders: ['cpu'] };
+    case 'cuda':
+      return { executionProviders: [{ name: 'cuda', deviceId: 0 }, 'cpu'] };
+    case 'tensorrt':
+      return {
+        executionProviders: [
+          { name: 'tensorrt', deviceId: 0 },
+          { name: 'cuda', deviceId: 0 },
+          'cpu',
+        ],
+      };
+    case 'dml':
+      // DirectML supports neither memory patterns nor parallel execution (ONNX Runtime's manual).
+      return {
+        executionProviders: [{ name: 'dml', deviceId: 0 }, 'cpu'],
+        enableMemPattern: false,
+        executionMode: 'sequential',
+      };
+    case 'coreml':
+      return {
+        executionProviders: [
+          { name: 'coreml', coreMlFlags: COREML_CREATE_MLPROGRAM | COREML_USE_CPU_AND_GPU },
+          'cpu',
+        ],
+      };
+    case 'webgpu':
+      // 'basic' is the default, and said here because a device error without validation ends the
+      // whole process.
+      return { executionProviders: [{ name: 'webgpu', validationMode: 'basic' }, 'cpu'] };
+    default:
+      return { executionProviders: [provider, 'cpu'] };
+  }
+}
+
+/**
+ * The accelerator is gone (driver reset, removed, a fault that poisons its context): no call of this
+ * process will succeed on it again. A new process may get it back.
+ */
+export class AcceleratorLost extends Error {
+  readonly provider: string;
+
+  constructor(provider: string, cause: unknown) {
+    super(`The accelerator (${provider}) was lost: ${firstLine(textOf(cause))}`, { cause });
+    this.name = 'AcceleratorLost';
+    this.provider = provider;
+  }
+}
+
+/**
+ * What providers say when memory runs out: the CPU and CUDA (onnxruntime's arenas), CUDA itself,
+ * WebGPU (Dawn: the device's error comes later as an invalid buffer, and a tensor over the largest
+ * binding is split over too many), DirectML (E_OUTOFMEMORY).
+ */
+const OUT_OF_MEMORY =
+  /Failed to allocate memory|bad[_ ]alloc|out of memory|OutOfMemory|OUT_OF_(?:DEVICE|HOST)_MEMORY|CUDNN_STATUS_ALLOC_FAILED|CUBLAS_STATUS_ALLOC_FAILED|\[Invalid Buffer|exceeds the max buffer size|Too many storage buffers|8007000E/i;
+
+/** Faults after which CUDA, Direct3D or WebGPU refuses every further call. */
+const LOST =
+  /device (?:is |was )?lost|DEVICE_LOST|DeviceLost|887A000[567]|GPU device instance has been suspended|CUDA (?:failure|error) (?:4|700|702|719|999)\b|illegal memory access|unspecified launch failure|launch timed out|unknown error.*cuda/i;
+
+/** UserErrors that say the same: of a run, and of a model that is being loaded. */
+const TOO_LARGE: readonly string[] = ['out-of-memory', 'model-too-large'];
+
+export type FailureKind = 'memory' | 'lost' | 'other';
+
+/** What kind of failure a session's error is. */
+export function kindOf(error: unknown): FailureKind {
+  if (error instanceof AcceleratorLost) return 'lost';
+  if (error instanceof UserError) return TOO_LARGE.includes(error.identifier) ? 'memory' : 'other';
+  const text = textOf(error);
+  if (LOST.test(text)) return 'lost';
+  return OUT_OF_MEMORY.test(text) ? 'memory' : 'other';
+}
+
+/** How people call the memory of a provider. */
+export function memoryOf(provider: string): string {
+  return provider === 'cpu' ? "this machine's memory" : `the memory of the GPU (${provider})`;
+}
+
+/** The error of a graph's run as the rest of the pipeline is to see it. */
+export function runFailure(provider: string, error: unknown): unknown {
+  switch (kindOf(error)) {
+    case 'memory':
+      return new UserError(
+        'out-of-memory',
+        `The picture does not fit into ${memoryOf(provider)}; ask for a smaller one.`,
+        { provider },
+      );
+    case 'lost':
+      return new AcceleratorLost(provider, error);
+    default:
+      return error;
+  }
+}
+
+/** Node's way to CUDA: the package's install script does not run with `ignore-scripts`. */
+export const CUDA_INSTALL =
+  'node node_modules/onnxruntime-node/script/install --onnxruntime-node-install=cuda12';
+
+const ADAPTER = {
+  linux: 'no Vulkan driver was found: install libvulkan1 and the driver of the GPU',
+  win32: 'no Direct3D 12 driver was found',
+  darwin: 'no Metal device was found',
+} as const;
+
+/**
+ * Why a provider cannot run a model here: the end of a sentence, without its point.
+ * @param error what making or first running a session threw
+ */
+export async function whyNot(provider: string, error: unknown): Promise<string> {
+  const text = textOf(error);
+  if (/requires f16|shader-f16/i.test(text))
+    return 'this GPU or its driver has no half precision (shader-f16), which an fp16 model needs';
+  if (/WebGPU adapter|No supported adapters/i.test(text))
+    return ADAPTER[process.platform as keyof typeof ADAPTER] ?? 'no GPU driver was found';
+  if (/Failed to load shared library|cannot open shared object/i.test(text))
+    return whyNoLibrary(provider);
+  if (/no CUDA-capable device|cudaErrorNoDevice|CUDA failure 100\b/i.test(text))
+    return 'there is no NVIDIA GPU that CUDA can use';
+  if (/driver version is insufficient|CUDA failure 35\b/i.test(text))
+    return 'the NVIDIA driver is too old for CUDA 12: it must be 525.60 or newer';
+  switch (kindOf(error)) {
+    case 'memory':
+      return `the model does not fit into ${memoryOf(provider)}`;
+    case 'lost':
+      return 'the GPU was lost while the model was loaded';
+    default:
+      return firstLine(text);
+  }
+}
+
+async function whyNoLibrary(provider: string): Promise<string> {
+  const file = join(libraryFolder(), `libonnxruntime_providers_${provider}.so`);
+  const installed = await access(file).then(
+    () => true,
+    () => false,
+  );
+  if (!installed) return `its libraries are not installed; \`${CUDA_INSTALL}\` downloads them`;
+  const needs =
+    provider === 'tensorrt' ? 'CUDA 12, cuDNN 9 and TensorRT 10' : 'CUDA 12 and cuDNN 9';
+  return `its libraries cannot be loaded; ${needs} must be installed and on the library path`;
+}
+
+/** Where onnxruntime-node keeps its native libraries, and looks for those of CUDA. */
+export function libraryFolder(): string {
+  const entry = createRequire(import.meta.url).resolve('onnxruntime-node');
+  return join(dirname(entry), '..', 'bin', 'napi-v6', process.platform, process.arch);
+}
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** An error's first line without the source files that onnxruntime puts before it. */
+function firstLine(text: string): string {
+  return text
+    .replace(
+      /^Non-zero status code returned while running (\S+) node\..*?Status Message: /s,
+      '$1: ',
+    )
+    .split('\n')[0]!
+    .replace(/\S*\/onnxruntime_src\/\S+ .*? was false\. /, '')
+    .trim()
+    .replace(/\.+$/, '')
+    .slice(0, 200);
+}
