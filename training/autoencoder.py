@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import time
 from pathlib import Path
 
 import torch
@@ -17,7 +16,7 @@ import torch.nn.functional as F
 
 from .codec import Codec, autoencoder
 from .render import Renderer
-from .run import Average, Run
+from .run import Run
 from .world import Sampler
 
 
@@ -52,33 +51,15 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     device = args.device
-    run = Run(args.out, args.minutes, args.rate, decay=args.decay)
-    checkpoint = args.out / "checkpoint.pt"
-    vae, images, state = autoencoder(), 0, None
-    if checkpoint.exists():
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        vae.load_state_dict(state["vae"])
-    elif args.weights:
-        vae.load_state_dict(torch.load(args.weights, map_location="cpu", weights_only=True)["vae"])
-    vae.to(device, memory_format=torch.channels_last).train()
+    vae = autoencoder()
     vae.encoder.requires_grad_(args.encoder)
-    parameters = [p for p in vae.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=args.rate, betas=(0.9, 0.99), weight_decay=0.0, foreach=True)
-    average = Average({"vae": vae}, 0.998)
-    if state:
-        optimizer.load_state_dict(state["optimizer"])
-        average.shadow = {n: {k: v.to(device) for k, v in s.items()} for n, s in state["average"].items()}
-        average.steps, images = state["average_steps"], state["images"]
+    run = Run(args.out, {"vae": vae}, args.minutes, args.rate, weights=args.weights, device=device, decay=args.decay, average=0.998)
     codec, renderer = Codec(device=device), Renderer(device)
-    rng = random.Random(args.seed * 1_000_003 + images)
+    rng = random.Random(args.seed * 1_000_003 + run.images)
     sampler = Sampler(args.things, plain=0.4, styles=0.0 if args.grid else 0.1, grid=args.grid)
     w = args.window
-    losses, errors, began, seen = [], [], time.monotonic(), 0
 
-    def checkpoint_state() -> dict:
-        return {"vae": vae.state_dict(), "optimizer": optimizer.state_dict(), "average": average.shadow, "average_steps": average.steps, "images": images}
-
-    while run.progress < 1:
+    def step():
         whole = run.progress > 1 - args.whole or args.encoder
         count = max(1, args.batch // 4) if whole else args.batch // 2
         scenes = [sampler.sample(rng) for _ in range(count)]
@@ -105,25 +86,9 @@ def main() -> None:
         loss = loss_of(out, picture)
         if args.encoder:  # keep the latents' scale, and keep them quiet
             loss = loss + 1e-3 * latents.square().mean()
-        loss.backward()
-        for group in optimizer.param_groups:
-            group["lr"] = run.learning_rate()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        average.update({"vae": vae})
-        run.steps += 1
-        images += len(picture)
-        seen += len(picture)
-        losses.append(loss.detach())
-        errors.append((out.detach() - picture).square().mean())
-        if run.due():
-            psnr = 10 * torch.log10(4 / torch.stack(errors).mean()).item()
-            run.log(images=images, loss=torch.stack(losses).mean().item(), psnr=psnr, whole=int(whole), rate=seen / (time.monotonic() - began), lr=run.learning_rate())
-            losses, errors, began, seen = [], [], time.monotonic(), 0
-        if run.save_due():
-            run.save(checkpoint_state())
-    run.save(checkpoint_state())
+        return loss, len(picture), {"psnr": 10 * torch.log10(4 / (out.detach() - picture).square().mean()), "whole": torch.tensor(float(whole))}
+
+    run.train(step)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from .judge import Judge, right
 from .render import Renderer
 from .world import Sampler, Scene
 
-TASKS = {"single object": "single", "two objects": "two", "counting": "count", "colours": "colour", "position": "position", "binding": "binding"}
+TASKS = {"single object": "single", "two objects": "two", "counting": "count", "colours": "colour", "position": "position", "binding": "binding", "scene": "staged"}
 
 
 class Model:

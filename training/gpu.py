@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -50,6 +51,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=8.5)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--from", dest="source", type=Path, help="what an earlier call left")
+    parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 2), help="processes that render beside the diffusion trainer")
     parser.add_argument("rest", nargs="*", help="further options of the stage's trainer, after --")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -59,7 +61,7 @@ def main() -> None:
             sys.exit(subprocess.call([sys.executable, "-m", "training.judge", "--minutes", str(args.minutes), "--batch", "256", "--out", str(args.out / "judge.pt"), *args.rest]))
         module = {"vae": "training.autoencoder", "diffusion": "training.diffusion"}[args.stage]
         command = [sys.executable, "-m", module, "--minutes", str(args.minutes), "--out", str(run), "--threads", "8"]
-        command += ["--batch", "256", "--rate", "1e-3"] if args.stage == "diffusion" else ["--batch", "64", "--rate", "2e-3"]
+        command += ["--batch", "256", "--rate", "1e-3", "--workers", str(args.workers)] if args.stage == "diffusion" else ["--batch", "64", "--rate", "2e-3"]
         if args.source and (state := join(args.source, args.stage)):
             torch.save({"unet": state["unet"], "text_encoder": state["text_encoder"]} if args.stage == "diffusion" else state, run / "start.pt")
             command += ["--weights", str(run / "start.pt")]

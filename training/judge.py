@@ -1,4 +1,4 @@
-"""The judge: a small centre-point detector (Zhou et al. 2019, CenterNet) of things and their colours.
+"""The judge: a small centre-point detector (Zhou et al. 2019, CenterNet) of things, their colours, and the background.
 
 It is trained on renders with its own seeds, blurred, noised and softened as a decoder might do, never on
 pictures that the model painted. `python -m training.judge --minutes 12 --out runs/judge.pt`
@@ -7,23 +7,26 @@ pictures that the model painted. `python -m training.judge --minutes 12 --out ru
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from .codec import Codec
 from .render import Renderer
-from .world import COLOUR_NAMES, NAMES, RELATIONS, Sampler, Scene
+from .world import BACKGROUNDS, COLOUR_NAMES, NAMES, RELATIONS, Sampler, Scene
 
 NATURAL = len(COLOUR_NAMES)  # "its own colour"
 
 
 class Detector(nn.Module):
-    """[B, 3, 128, 128] in [-1,1] to maps on a 16x16 grid: which thing is centred here, and its colour."""
+    """[B, 3, 128, 128] in [-1,1] to maps on a 16x16 grid, which thing is centred here and its colour, and to logits of the background."""
 
     def __init__(self, width: int = 48):
         super().__init__()
@@ -38,16 +41,29 @@ class Detector(nn.Module):
         self.join = step(4 * w, 3 * w, 1)
         self.thing = nn.Conv2d(3 * w, len(NAMES), 1)
         self.colour = nn.Conv2d(3 * w, len(COLOUR_NAMES) + 1, 1)
+        self.background = nn.Linear(2 * 4 * w, len(BACKGROUNDS))
         nn.init.constant_(self.thing.bias, -6.0)
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        x = self.body(x)
-        x = self.join(torch.cat((x, F.interpolate(self.deep(x), scale_factor=2.0, mode="bilinear", align_corners=False)), 1))
-        return self.thing(x), self.colour(x)
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        near = self.body(x)
+        far = self.deep(near)
+        x = torch.cat((near, F.interpolate(far, scale_factor=2.0, mode="bilinear", align_corners=False)), 1)
+        # Above and below apart: the sky, and the ground.
+        background = self.background(torch.cat((x[:, :, :8].mean((2, 3)), x[:, :, 8:].mean((2, 3))), 1))
+        x = self.join(x)
+        return self.thing(x), self.colour(x), background
+
+
+@dataclass
+class Look:
+    """What was seen in one picture: (thing, colour or None, x, y, confidence) of each thing, and the background."""
+
+    things: list[tuple[str, str | None, float, float, float]]
+    background: str
 
 
 class Judge:
-    """Finds (thing, colour or None, x, y, confidence) in pictures [B, 3, 256, 256]."""
+    """Looks at pictures [B, 3, 256, 256] in [-1,1]."""
 
     def __init__(self, path: Path, threshold: float = 0.4):
         self.net = Detector()
@@ -56,28 +72,31 @@ class Judge:
         self.threshold = threshold
 
     @torch.no_grad()
-    def __call__(self, pictures: torch.Tensor) -> list[list[tuple]]:
+    def __call__(self, pictures: torch.Tensor) -> list[Look]:
         found = []
         for part in F.avg_pool2d(pictures.clamp(-1, 1), 2).split(32):
-            heat, colour = self.net(part)
+            heat, colour, background = self.net(part)
             heat = heat.sigmoid()
             best, which = heat.max(1)
             peak = (best == F.max_pool2d(best[:, None], 3, 1, 1)[:, 0]) & (best > self.threshold)
             tint = colour.argmax(1)
             for b in range(len(part)):
-                found.append([(NAMES[which[b, y, x]], COLOUR_NAMES[tint[b, y, x]] if tint[b, y, x] < NATURAL else None,
-                               (x + 0.5) / 16, (y + 0.5) / 16, float(best[b, y, x])) for y, x in peak[b].nonzero().tolist()])
+                things = [(NAMES[which[b, y, x]], COLOUR_NAMES[tint[b, y, x]] if tint[b, y, x] < NATURAL else None,
+                           (x + 0.5) / 16, (y + 0.5) / 16, float(best[b, y, x])) for y, x in peak[b].nonzero().tolist()]
+                found.append(Look(things, BACKGROUNDS[background[b].argmax()]))
         return found
 
 
-def right(scene: Scene, seen: list[tuple]) -> bool:
+def right(scene: Scene, look: Look) -> bool:
     """Whether what was seen is what the caption asks for: exactly these things, no others, and as they should be."""
-    facts = scene.facts
-    wanted = facts["things"] * facts.get("count", 1)
+    facts, seen = scene.facts, look.things
+    wanted = facts.get("things", []) * facts.get("count", 1)
     if sorted(name for name, *_ in seen) != sorted(wanted):
         return False
+    if "background" in facts and look.background != facts["background"]:
+        return False
     tint = {name: colour for name, colour, *_ in seen}
-    if any(tint[t] != c for t, c in zip(facts["things"], facts.get("colours", ()))):
+    if any(tint[t] != c for t, c in zip(wanted, facts.get("colours", ()))):
         return False
     if "relation" in facts:
         at = {name: (x, y) for name, _, x, y, _ in seen}
@@ -88,6 +107,23 @@ def right(scene: Scene, seen: list[tuple]) -> bool:
     return True
 
 
+def targets(scenes: list[Scene]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Soft peaks of 3x3 cells [B, things, 16, 16], colours at the centres [B, 16, 16], backgrounds [B]; -100 is ignored."""
+    heat = np.zeros((len(scenes), len(NAMES), 16, 16), np.float32)
+    tint = np.full((len(scenes), 16, 16), -100)
+    for b, scene in enumerate(scenes):
+        for item in scene.items:
+            gx, gy = min(15, int(item.x * 16)), min(15, int(item.y * 16))
+            for y in range(max(0, gy - 1), min(16, gy + 2)):
+                for x in range(max(0, gx - 1), min(16, gx + 2)):
+                    d = ((x + 0.5) / 16 - item.x) ** 2 + ((y + 0.5) / 16 - item.y) ** 2
+                    value = 1.0 if (x, y) == (gx, gy) else math.exp(-d * 256 / 0.9) * 0.8
+                    heat[b, item.thing, y, x] = max(heat[b, item.thing, y, x], value)
+            tint[b, gy, gx] = COLOUR_NAMES.index(item.colour) if item.colour else NATURAL
+    grounds = [-100 if s.style == "pencil sketch" else BACKGROUNDS.index(s.background) for s in scenes]
+    return torch.from_numpy(heat), torch.from_numpy(tint), torch.tensor(grounds)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
@@ -95,19 +131,25 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--things", type=int, default=1000)
     parser.add_argument("--grid", type=float, default=0.5, help="share of scenes on the latent grid")
+    parser.add_argument("--large", type=float, default=0.3, help="share of scenes with one large thing")
+    parser.add_argument("--weights", type=Path, help="go on from this judge")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(5)
     device = args.device
-    net = Detector().to(device, memory_format=torch.channels_last)
+    net = Detector()
+    if args.weights:
+        net.load_state_dict(torch.load(args.weights, map_location="cpu", weights_only=True)["net"])
+    net.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.01)
     samplers = [Sampler(args.things, heldout=None, plain=0.6, styles=0.05, grid=g) for g in (False, True)]
-    rng, renderer, codec = random.Random(987_654_321), Renderer(device), Codec(device=device)
+    rng, renderer, codec = random.Random(987_654_321 + bool(args.weights)), Renderer(device), Codec(device=device)
     start, told, images = time.monotonic(), time.monotonic(), 0
     while (progress := (time.monotonic() - start) / 60 / args.minutes) < 1:
-        scenes = [samplers[rng.random() < args.grid].sample(rng) for _ in range(args.batch)]
+        scenes = [samplers[rng.random() < args.grid].sample(rng, rng.choice(("centred", "staged")) if rng.random() < args.large else None)
+                  for _ in range(args.batch)]
         x = renderer(scenes, 128)
         with torch.no_grad():  # what a decoder might do to a picture
             kind = rng.random()
@@ -117,26 +159,13 @@ def main() -> None:
             elif kind < 0.55:
                 x = F.interpolate(F.avg_pool2d(x, 2), scale_factor=2, mode="bilinear", align_corners=False)
             x = x + 0.15 * rng.random() * torch.randn_like(x)
-        heat = torch.zeros(args.batch, len(NAMES), 16, 16)
-        tint = torch.full((args.batch, 16, 16), -100)
-        for b, scene in enumerate(scenes):
-            for item in scene.items:
-                gx, gy = min(15, int(item.x * 16)), min(15, int(item.y * 16))
-                for oy in (-1, 0, 1):  # a soft peak of 3x3 cells
-                    for ox in (-1, 0, 1):
-                        if 0 <= gx + ox < 16 and 0 <= gy + oy < 16:
-                            d = ((gx + ox + 0.5) / 16 - item.x) ** 2 + ((gy + oy + 0.5) / 16 - item.y) ** 2
-                            value = 1.0 if ox == oy == 0 else float(torch.exp(torch.tensor(-d * 256 / 0.9))) * 0.8
-                            heat[b, item.thing, gy + oy, gx + ox] = max(heat[b, item.thing, gy + oy, gx + ox], value)
-                tint[b, gy, gx] = COLOUR_NAMES.index(item.colour) if item.colour else NATURAL
-        heat, tint = heat.to(device), tint.to(device)
+        heat, tint, ground = (t.to(device) for t in targets(scenes))
         with torch.autocast(torch.device(device).type, torch.bfloat16):
-            logits, colours = net(x.contiguous(memory_format=torch.channels_last))
-        logits, colours = logits.float(), colours.float()
+            logits, colours, grounds = (t.float() for t in net(x.contiguous(memory_format=torch.channels_last)))
         p = logits.sigmoid()
         # Quality focal loss (Li et al. 2020): the error itself weighs the cross-entropy.
         focal = ((p - heat).square() * F.binary_cross_entropy_with_logits(logits, heat, reduction="none")).sum() / args.batch
-        loss = focal + F.cross_entropy(colours, tint, ignore_index=-100)
+        loss = focal + F.cross_entropy(colours, tint, ignore_index=-100) + 0.5 * F.cross_entropy(grounds, ground, ignore_index=-100)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         for group in optimizer.param_groups:

@@ -15,7 +15,10 @@ import torch
 import torch.nn.functional as F
 
 from . import atlas
-from .world import COLOURS, PLAIN, SHAPES, NAMES, Sampler, Scene
+from .world import COLOUR_NAMES, COLOURS, PLAIN, THINGS, Sampler, Scene
+
+COLOUR_INDEX = {name: i for i, name in enumerate(COLOUR_NAMES)}
+FIRST_SHAPE = len(THINGS)
 
 # Sky above, sky at the horizon, ground at the horizon, ground below (RGB), horizon, waviness.
 LAND = {
@@ -33,6 +36,37 @@ def _rgb(colour) -> np.ndarray:
     return np.asarray(colour, np.float32) / 255
 
 
+def _stars(rng: np.random.Generator, size: int) -> np.ndarray:
+    """Forty-five small squares, [3, size, size]."""
+    out = np.full((3, size, size), -1, np.float32)
+    for x, y, bright, r in zip(rng.random(45), rng.random(45), rng.uniform(0.5, 1, 45), rng.uniform(0.003, 0.007, 45)):
+        px, py, pr = x * size, y * size, max(r * size, 0.7)
+        out[:, int(max(py - pr, 0)):int(min(py + pr + 1, size)), int(max(px - pr, 0)):int(min(px + pr + 1, size))] = bright
+    return out
+
+
+def _skyline(rng: np.random.Generator, size: int) -> np.ndarray:
+    """Grey towers with lit windows, [3, size, size]."""
+    out = np.full((3, size, size), -1, np.float32)
+    step, span = size // 16, np.arange(size)
+    lit = np.array([0.93, 0.88, 0.62], np.float32)[:, None, None]
+    x = -0.02
+    while x < 1:
+        width, height, grey = rng.uniform(0.08, 0.17), rng.uniform(0.2, 0.55), rng.uniform(0.35, 0.6)
+        x0, x1, y0, y1 = int(max(x, 0) * size), int(min(x + width, 1) * size), int((0.8 - height) * size), int(0.8 * size)
+        out[:, y0:y1, x0:x1] = np.array([grey, grey * 1.02, grey * 1.12], np.float32)[:, None, None]
+        ys, xs = (_panes(span, a + step // 2, b - step // 2, step, wide) for a, b, wide in ((y0, y1, step // 2), (x0, x1, step // 3)))
+        out = np.where(ys[:, None] & xs, lit, out)
+        x += width + rng.uniform(0, 0.02)
+    return out
+
+
+def _panes(span: np.ndarray, first: int, last: int, step: int, wide: int) -> np.ndarray:
+    """Where the panes lie that begin at first, first + step, ... before last."""
+    from_first = span - first
+    return (from_first >= 0) & (from_first % step < wide) & (span - from_first % step < last)
+
+
 class Renderer:
     def __init__(self, device: str | torch.device = "cpu"):
         self.device = torch.device(device)
@@ -40,6 +74,8 @@ class Renderer:
         colour, alpha = sprites[:, :3], sprites[:, 3:]
         # Premultiplied, so that edges blend without dark fringes; smaller copies against aliasing.
         full = torch.cat((colour * alpha, alpha), 1)
+        self.tints = torch.from_numpy(np.stack([_rgb(c) for c in COLOURS.values()])).to(self.device)
+        self.grey = torch.tensor([0.3, 0.59, 0.11], device=self.device).view(3, 1, 1)
         self.levels = [full]
         while self.levels[-1].shape[-1] > 16:
             self.levels.append(F.avg_pool2d(self.levels[-1], 2))
@@ -57,50 +93,50 @@ class Renderer:
 
     def _paste(self, picture: torch.Tensor, rows: list[int], items: list, size: int) -> None:
         """Composites one thing into each of the given rows, in windows just large enough."""
-        window = {}
-        for row, item in zip(rows, items):
-            side = item.size * size * (1.0 + 0.4 * min(abs(item.turn) * 2, 1)) + 4
-            level = min(len(self.levels) - 1, max(0, round(math.log2(128 / max(item.size * size, 1)) - 0.2)))
-            window.setdefault((min(size, 32 * math.ceil(side / 32)), level), []).append((row, item))
-        for (side, level), group in window.items():
-            x0 = [int(min(max(round(i.x * size - side / 2), 0), size - side)) for _, i in group]
-            y0 = [int(min(max(round(i.y * size - side / 2), 0), size - side)) for _, i in group]
+        rows = np.asarray(rows)
+        x, y, s, turn = (np.array([getattr(i, k) for i in items], np.float64) for k in ("x", "y", "size", "turn"))
+        flip = np.array([-1.0 if i.flip else 1.0 for i in items])
+        which = np.array([i.thing for i in items])
+        tint = np.array([COLOUR_INDEX.get(i.colour, -1) for i in items])
+        sides = np.minimum(size, 32 * np.ceil((s * size * (1.0 + 0.4 * np.minimum(np.abs(turn) * 2, 1)) + 4) / 32)).astype(int)
+        levels = np.clip(np.round(np.log2(128 / np.maximum(s * size, 1)) - 0.2), 0, len(self.levels) - 1).astype(int)
+        for side, level in sorted(set(zip(sides.tolist(), levels.tolist()))):
+            k = np.flatnonzero((sides == side) & (levels == level))
+            x0, y0 = (np.clip(np.round(v[k] * size - side / 2), 0, size - side) for v in (x, y))
             # Affine map from window coordinates in [-1,1] to sprite coordinates in [-1,1].
-            theta = np.zeros((len(group), 2, 3), np.float32)
-            for k, (_, i) in enumerate(group):
-                scale = side / (i.size * size)
-                c, s = math.cos(i.turn) * scale, math.sin(i.turn) * scale
-                ox = (x0[k] + side / 2 - i.x * size) / (side / 2)
-                oy = (y0[k] + side / 2 - i.y * size) / (side / 2)
-                m = np.array([[c, s, c * ox + s * oy], [-s, c, -s * ox + c * oy]], np.float32)
-                if i.flip:
-                    m[0] *= -1
-                theta[k] = m
-            which = torch.tensor([i.thing for _, i in group], device=self.device)
-            grid = F.affine_grid(torch.from_numpy(theta).to(self.device), (len(group), 4, side, side), align_corners=False)
-            sprite = F.grid_sample(self.levels[level][which], grid, align_corners=False)
-            sprite = self._tint(sprite, group)
-            for k, (row, _) in enumerate(group):
-                view = picture[row, :, y0[k]:y0[k] + side, x0[k]:x0[k] + side]
-                view.mul_(1 - sprite[k, 3:]).add_(sprite[k, :3])
+            scale = side / (s[k] * size)
+            c, d = np.cos(turn[k]) * scale, np.sin(turn[k]) * scale
+            ox, oy = (x0 + side / 2 - x[k] * size) / (side / 2), (y0 + side / 2 - y[k] * size) / (side / 2)
+            theta = np.stack((np.stack((c, d, c * ox + d * oy), 1) * flip[k, None], np.stack((-d, c, -d * ox + c * oy), 1)), 1)
+            grid = F.affine_grid(self._to(theta.astype(np.float32)), [len(k), 4, side, side], align_corners=False)
+            sprite = F.grid_sample(self.levels[level][self._to(which[k])], grid, align_corners=False)
+            sprite = self._tint(sprite, which[k], tint[k])
+            span = np.arange(side)
+            at = (self._to(rows[k])[:, None, None], slice(None), self._to(y0[:, None, None].astype(int) + span[:, None]), self._to(x0[:, None, None].astype(int) + span))
+            colour, cover = sprite.permute(0, 2, 3, 1).split((3, 1), 3)
+            picture[at] = picture[at] * (1 - cover) + colour
 
-    def _tint(self, sprite: torch.Tensor, group: list) -> torch.Tensor:
+    def _tint(self, sprite: torch.Tensor, which: np.ndarray, tint: np.ndarray) -> torch.Tensor:
         """Recolours premultiplied sprites: dark stays dark, light stays light, the rest takes the colour."""
-        rows = [k for k, (_, i) in enumerate(group) if i.colour]
-        if not rows:
+        rows = np.flatnonzero(tint >= 0)
+        if not len(rows):
             return sprite
-        target = torch.from_numpy(np.stack([_rgb(COLOURS[group[k][1].colour]) for k in rows])).to(self.device)[:, :, None, None]
-        part = sprite[rows]
+        target = self.tints[self._to(tint[rows])][:, :, None, None]
+        rows_ = self._to(rows)
+        part = sprite[rows_]
         alpha = part[:, 3:]
-        light = (part[:, :3] * torch.tensor([0.3, 0.59, 0.11], device=self.device).view(3, 1, 1)).sum(1, keepdim=True) / alpha.clamp(min=1e-3)
-        shape = torch.tensor([NAMES[group[k][1].thing] in SHAPES for k in rows], device=self.device).view(-1, 1, 1, 1)
+        light = (part[:, :3] * self.grey).sum(1, keepdim=True) / alpha.clamp(min=1e-3)
         # Two ramps: black to the colour below middle grey, the colour to a pale version of it above.
         low = target * (0.25 + 0.75 * (light / 0.55).clamp(0, 1))
         high = target + (1 - target) * 0.45 * ((light - 0.55) / 0.45).clamp(0, 1)
         out = torch.where(light < 0.55, low, high)
+        shape = self._to(which[rows] >= FIRST_SHAPE).view(-1, 1, 1, 1)
         out = torch.where(shape, target.expand_as(out), out)
-        sprite[rows] = torch.cat((out * alpha, alpha), 1)
+        sprite[rows_] = torch.cat((out * alpha, alpha), 1)
         return sprite
+
+    def _to(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device, non_blocking=True)
 
     # -- backgrounds
 
@@ -138,41 +174,24 @@ class Renderer:
         above = pick(0) + (pick(1) - pick(0)) * sky
         below = pick(2) + (pick(3) - pick(2)) * ground + grain
         picture = above + (below - above) * edge
-        for i, (scene, rng) in enumerate(zip(scenes, rngs)):
-            if scene.background == "night":
-                self._stars(picture[i], rng, size)
-            elif scene.background == "city":
-                self._skyline(picture[i], rng, size)
-            elif scene.background == "sunset":
-                self._disc(picture[i], rng, size)
+        for kind, paint in (("night", _stars), ("city", _skyline)):
+            rows = [i for i, s in enumerate(scenes) if s.background == kind]
+            if rows:  # drawn on the host, where many small rectangles cost little; negative where nothing is
+                drawn = self._to(np.stack([paint(rngs[i], size) for i in rows]))
+                rows_ = self._to(np.asarray(rows))
+                picture[rows_] = torch.where(drawn >= 0, drawn, picture[rows_])
+        rows = [i for i, s in enumerate(scenes) if s.background == "sunset"]
+        if rows:
+            self._discs(picture, rows, [rngs[i] for i in rows], size)
         return picture
 
-    def _stars(self, picture: torch.Tensor, rng: np.random.Generator, size: int) -> None:
-        for x, y, bright, r in zip(rng.random(45), rng.random(45), rng.uniform(0.5, 1, 45), rng.uniform(0.003, 0.007, 45)):
-            px, py, pr = x * size, y * size, max(r * size, 0.7)
-            x0, y0, x1, y1 = (int(v) for v in (max(px - pr, 0), max(py - pr, 0), min(px + pr + 1, size), min(py + pr + 1, size)))
-            picture[:, y0:y1, x0:x1] = float(bright)
-
-    def _skyline(self, picture: torch.Tensor, rng: np.random.Generator, size: int) -> None:
-        x = -0.02
-        while x < 1:
-            width, height, grey = rng.uniform(0.08, 0.17), rng.uniform(0.2, 0.55), rng.uniform(0.35, 0.6)
-            x0, x1, y0 = (int(v * size) for v in (max(x, 0), min(x + width, 1), 0.8 - height))
-            y1 = int(0.8 * size)
-            colour = torch.tensor([grey, grey * 1.02, grey * 1.12], device=self.device).view(3, 1, 1)
-            picture[:, y0:y1, x0:x1] = colour
-            step = size // 16
-            for wy in range(y0 + step // 2, y1 - step // 2, step):
-                for wx in range(x0 + step // 2, x1 - step // 2, step):
-                    picture[:, wy:wy + step // 2, wx:wx + step // 3] = torch.tensor([0.93, 0.88, 0.62], device=self.device).view(3, 1, 1)
-            x += width + rng.uniform(0, 0.02)
-
-    def _disc(self, picture: torch.Tensor, rng: np.random.Generator, size: int) -> None:
-        x, y, r = rng.uniform(0.2, 0.8), rng.uniform(0.5, 0.6), 0.07
+    def _discs(self, picture: torch.Tensor, rows: list[int], rngs: list[np.random.Generator], size: int) -> None:
+        x, y = self._to(np.array([(g.uniform(0.2, 0.8), g.uniform(0.5, 0.6)) for g in rngs], np.float32).T)
         axis = (torch.arange(size, device=self.device) + 0.5) / size
-        distance = ((axis[None, :] - float(x)) ** 2 + (axis[:, None] - float(y)) ** 2).sqrt()
-        cover = ((r - distance) * size + 0.5).clamp(0, 1)
-        picture += (torch.tensor([1.0, 0.93, 0.7], device=self.device).view(3, 1, 1) - picture) * cover
+        distance = ((axis - x[:, None])[:, None, :] ** 2 + (axis - y[:, None])[:, :, None] ** 2).sqrt()
+        cover = ((0.07 - distance) * size + 0.5).clamp(0, 1)[:, None]
+        rows_ = self._to(np.asarray(rows))
+        picture[rows_] += (torch.tensor([1.0, 0.93, 0.7], device=self.device).view(3, 1, 1) - picture[rows_]) * cover
 
     # -- styles
 
@@ -191,7 +210,7 @@ class Renderer:
         return F.interpolate(torch.from_numpy(noise).to(self.device), size=(size, size), mode="bilinear", align_corners=False)
 
     def _pencil(self, picture, seeds, size):
-        grey = (picture * torch.tensor([0.3, 0.59, 0.11], device=self.device).view(3, 1, 1)).sum(1, keepdim=True)
+        grey = (picture * self.grey).sum(1, keepdim=True)
         unit = size / 256
         near = _blur(grey, 0.7 * unit) if unit >= 1 else grey
         lines = (near - _blur(grey, 2.4 * unit)).abs() * 5

@@ -1,4 +1,4 @@
-"""What both trainers share: the clock, the learning rate, the average, checkpoints, the log."""
+"""What both trainers share: the clock, the learning rate, the average, the optimizer, checkpoints, the log, the loop."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -29,13 +30,36 @@ class Average:
 
 
 class Run:
-    """One bounded piece of training. `minutes` is wall-clock; the rate warms up, holds, and decays over the last part."""
+    """One bounded piece of training. `minutes` is wall-clock; the rate warms up, holds, and decays over the last part.
 
-    def __init__(self, directory: Path, minutes: float, rate: float, warmup: int = 200, decay: float = 0.4, every: float = 240):
-        self.directory, self.minutes, self.rate, self.warmup, self.decay, self.every = directory, minutes, rate, warmup, decay, every
+    `modules` are saved whole, the parameters among them that require gradients are trained. A checkpoint in
+    `directory` is resumed, optimizer, average and all; else `weights`, if given, are the start. `device` is where
+    all of it lives.
+    """
+
+    def __init__(self, directory: Path, modules: dict[str, torch.nn.Module], minutes: float, rate: float, *, weights: Path | None = None,
+                 device: str | torch.device = "cpu", warmup: int = 200, decay: float = 0.4, average: float = 0.999, weight_decay: float = 0.0,
+                 every: float = 240):
+        self.directory, self.modules, self.minutes, self.rate, self.warmup, self.decay, self.every = directory, modules, minutes, rate, warmup, decay, every
+        self.images = self.steps = 0
         directory.mkdir(parents=True, exist_ok=True)
+        checkpoint = directory / "checkpoint.pt"
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True) if checkpoint.exists() else None
+        start = state or (torch.load(weights, map_location="cpu", weights_only=True) if weights else None)
+        for name, module in modules.items():
+            if start:
+                module.load_state_dict(start[name])
+            module.to(device, memory_format=torch.channels_last).train()
+        self.parameters = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(self.parameters, lr=rate, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
+        self.average = Average(modules, average)
+        if start:
+            self.images = start.get("images", 0)
+        if state:
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.average.steps = state["average_steps"]
+            self.average.shadow = {n: {k: v.to(device) for k, v in s.items()} for n, s in state["average"].items()}
         self.start = self.saved = self.logged = time.monotonic()
-        self.steps = 0
 
     @property
     def progress(self) -> float:
@@ -46,28 +70,44 @@ class Run:
         left = max(0.0, 1 - self.progress) / self.decay if self.decay else 1.0
         return self.rate * warm * (0.5 - 0.5 * math.cos(math.pi * min(1.0, left)))
 
-    def log(self, **values) -> None:
+    def train(self, step: Callable[[], tuple[torch.Tensor, int, dict[str, torch.Tensor]]]) -> None:
+        """Takes steps until the time is up. `step` gives a loss, how many pictures it saw, and further values for the log."""
+        values: dict[str, list[torch.Tensor]] = {}
+        began, seen = time.monotonic(), 0
+        while self.progress < 1:
+            loss, count, further = step()
+            loss.backward()
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.learning_rate()
+            torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+            self.average.update(self.modules)
+            self.steps += 1
+            self.images += count
+            seen += count
+            for name, value in {"loss": loss, **further}.items():
+                values.setdefault(name, []).append(value.detach())
+            if time.monotonic() - self.logged >= 30:
+                self.logged = time.monotonic()
+                means = {name: torch.stack(v).mean().item() for name, v in values.items()}
+                self.log(images=self.images, **means, rate=seen / (time.monotonic() - began), lr=self.learning_rate())
+                values, began, seen = {}, time.monotonic(), 0
+            if time.monotonic() - self.saved > self.every:
+                self.save()
+        self.save()
+
+    def log(self, **values: float) -> None:
         line = {"time": round(time.time()), **{k: round(v, 6) if isinstance(v, float) else v for k, v in values.items()}}
         with open(self.directory / "log.jsonl", "a") as file:
             file.write(json.dumps(line) + "\n")
         print(line, flush=True)
 
-    def due(self, seconds: float = 30) -> bool:
-        if time.monotonic() - self.logged < seconds:
-            return False
-        self.logged = time.monotonic()
-        return True
-
-    def save(self, state: dict, name: str = "checkpoint.pt") -> None:
-        write(state, self.directory / name)
+    def save(self) -> None:
+        """Written aside, then renamed: a reader never sees half a file."""
+        state = {**{n: m.state_dict() for n, m in self.modules.items()}, "optimizer": self.optimizer.state_dict(),
+                 "average": self.average.shadow, "average_steps": self.average.steps, "images": self.images}
+        aside = self.directory / "checkpoint.part"
+        torch.save(state, aside)
+        os.replace(aside, self.directory / "checkpoint.pt")
         self.saved = time.monotonic()
-
-    def save_due(self) -> bool:
-        return time.monotonic() - self.saved > self.every
-
-
-def write(state: dict, path: Path) -> None:
-    """Written aside, then renamed: a reader never sees half a file."""
-    aside = path.with_suffix(".part")
-    torch.save(state, aside)
-    os.replace(aside, path)

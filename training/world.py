@@ -178,7 +178,7 @@ def make_heldout(seed: int = 20) -> dict:
 
 
 # How often each kind of scene is drawn while training.
-MIX = {"single": 0.26, "colour": 0.14, "two": 0.14, "position": 0.18, "count": 0.16, "binding": 0.10, "scene": 0.02}
+MIX = {"single": 0.22, "colour": 0.12, "staged": 0.07, "two": 0.14, "position": 0.18, "count": 0.16, "binding": 0.09, "scene": 0.02}
 
 
 class Sampler:
@@ -364,6 +364,18 @@ class Sampler:
             name = f"{first.colour} {name}"
         words = f"{rng.choice(COUNTS[n])} {name}"
         return self._finish(rng, items, words, things=[NAMES[first.thing]], count=n)
+
+    def _staged(self, rng: random.Random) -> Scene:
+        """One large thing before scenery, and the caption says so: "a red fox on a meadow"."""
+        item = self._thing(rng)
+        item.size = GRID_SIZES[-1] / 16 if self.grid else rng.uniform(0.45, 0.7)
+        item.y = 0.5 if self.grid else rng.uniform(0.5, 0.6)
+        if rng.random() < 0.5:
+            item.colour = rng.choice(COLOUR_NAMES)
+        background = rng.choice(SCENERY)
+        facts = {"colours": [item.colour]} if item.colour else {}
+        words = f"{self._phrase(rng, item, rng.random() < 0.3)} {rng.choice(PLACES_OF[background][0])}"
+        return Scene([item], background, caption=words, facts={"things": [NAMES[item.thing]], "background": background, **facts})
 
     def _scene(self, rng: random.Random) -> Scene:
         background = rng.choice(SCENERY)

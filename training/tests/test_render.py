@@ -1,14 +1,36 @@
 """The renderer and its captions: `python -m unittest training.tests.test_render`."""
 
+import math
 import random
+import tempfile
 import unittest
+from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 
 from training.codec import Codec, autoencoder
+from training.judge import Look, right, targets
 from training.model import LENGTH, Words, scheduler
 from training.render import Renderer
-from training.world import COLOUR_NAMES, MIX, NAMES, RELATIONS, Heldout, Sampler, Scene, snap
+from training.feed import Lessons, feed
+from training.run import Run
+from training.world import COLOUR_NAMES, MIX, NAMES, RELATIONS, Heldout, Item, Sampler, Scene, snap
+
+MEANS = [
+    [0.512, 0.527, 0.512, 0.503],
+    [0.393, 0.391, 0.176, 0.172],
+    [0.814, 0.751, 0.674, 0.640],
+    [0.434, 0.538, 0.152, 0.134],
+    [0.616, 0.550, 0.588, 0.304],
+    [-0.125, -0.213, -0.199, -0.211],
+    [-0.722, -0.708, -0.619, -0.598],
+    [0.470, 0.479, -0.053, -0.019],
+    [0.310, 0.316, 0.329, 0.328],
+    [0.473, 0.412, 0.067, 0.070],
+    [0.512, 0.515, -0.096, -0.064],
+    [0.520, 0.434, 0.323, 0.299],
+]
 
 
 class World(unittest.TestCase):
@@ -48,7 +70,7 @@ class World(unittest.TestCase):
 
     def test_captions_fit_the_text_encoder(self):
         rng, sampler, words = random.Random(9), Sampler(empty=0), Words()
-        ids = words([sampler.sample(rng, kind).caption for kind in MIX for _ in range(50)])
+        ids = words([sampler.sample(rng, kind).caption for kind in (*MIX, "centred") for _ in range(50)])
         self.assertEqual(ids.shape[1], LENGTH)
         self.assertTrue((ids[:, -1] == words.tokenizer.token_to_id("<|endoftext|>")).all())
 
@@ -67,8 +89,34 @@ class Pictures(unittest.TestCase):
         self.assertEqual(a.shape, (8, 3, 128, 128))
         self.assertTrue(a.min() >= -1 and a.max() <= 1)
 
+    def test_windows_and_groups_paint_what_a_whole_picture_would(self):
+        # The same thing pasted by hand: one affine map over the whole picture, from the level the renderer picks.
+        renderer, rng = Renderer(), random.Random(3)
+        for _ in range(20):
+            item = Item(rng.randrange(20), rng.uniform(0.3, 0.7), rng.uniform(0.3, 0.7), rng.uniform(0.2, 0.6), flip=rng.random() < 0.5, turn=rng.gauss(0, 0.2))
+            scene = Scene([item], "plain grey", seed=5)
+            empty = renderer([Scene([], "plain grey", seed=5)], 128)
+            level = min(3, max(0, round(math.log2(1 / item.size) - 0.2)))
+            c, s = math.cos(item.turn) / item.size, math.sin(item.turn) / item.size
+            ox, oy = 1 - 2 * item.x, 1 - 2 * item.y
+            f = -1 if item.flip else 1
+            theta = torch.tensor([[[f * c, f * s, f * (c * ox + s * oy)], [-s, c, -s * ox + c * oy]]])
+            grid = F.affine_grid(theta, [1, 4, 128, 128], align_corners=False)
+            sprite = F.grid_sample(renderer.levels[level][[item.thing]], grid, align_corners=False)
+            wanted = (empty + 1) / 2 * (1 - sprite[:, 3:]) + sprite[:, :3]
+            self.assertLess((renderer([scene], 128) - (wanted * 2 - 1)).abs().max().item(), 2e-3)
+
+    def test_renders_stay_as_they_are(self):
+        # Mean grey of the quarters of twelve pictures of every kind of background and style, from the first renderer.
+        rng, sampler = random.Random(11), Sampler(plain=0.2, styles=0.4)
+        kinds = ("single", "count", "two", "binding", "single", "colour", "position", "count", "single", "binding", "scene", "two")
+        pictures = Renderer()([sampler.sample(rng, kind) for kind in kinds], 128)
+        means = F.adaptive_avg_pool2d(pictures, 2).mean(1).flatten(1)
+        wanted = torch.tensor(MEANS)
+        self.assertLess((means - wanted).abs().max().item(), 2e-3)
+
     def test_a_tint_is_the_colour_that_is_seen(self):
-        from training.world import COLOURS, INDEX, Item
+        from training.world import COLOURS, INDEX
 
         renderer = Renderer()
         for name in COLOUR_NAMES:
@@ -89,6 +137,57 @@ class Latents(unittest.TestCase):
         kept = scheduler().alphas_cumprod
         self.assertEqual(kept[-1].item(), 0.0)
         self.assertGreater(kept[0].item(), 0.999)
+
+
+class Training(unittest.TestCase):
+    def test_workers_and_the_process_itself_feed_alike(self):
+        lessons = Lessons(24, {"centred": 1, "two": 1}, 6, grid=True)
+        for workers in (0, 1):
+            latents, ids = next(feed(lessons, workers, 3, "cpu"))
+            self.assertEqual(latents.shape, (6, 24, 16, 16))
+            self.assertEqual(ids.shape, (6, LENGTH))
+            self.assertTrue(0.3 < latents.std().item() < 3, latents.std())
+
+    def test_a_later_run_goes_on_where_an_earlier_one_stopped(self):
+        with tempfile.TemporaryDirectory() as folder:
+            def piece():
+                torch.manual_seed(0)
+                module = torch.nn.Linear(3, 1)
+                run = Run(Path(folder), {"module": module}, 0.02, 0.05, warmup=1, decay=0)
+                began = run.images
+                run.train(lambda: ((module(torch.ones(4, 3)) - 2).square().mean(), 4, {}))
+                return began, run.images, (module(torch.ones(1, 3)) - 2).abs().item(), run.average.steps
+
+            first, second = piece(), piece()
+            self.assertEqual(first[0], 0)
+            self.assertEqual(second[0], first[1])
+            self.assertGreater(second[3], first[3])
+            self.assertLess(second[2], 0.05)
+
+
+class Judging(unittest.TestCase):
+    def test_what_a_render_shows_is_right_and_anything_else_is_not(self):
+        rng, sampler = random.Random(12), Sampler(empty=0, grid=True)
+        for kind in ("centred", "colour", "two", "position", "count", "binding", "staged", "scene"):
+            for _ in range(20):
+                scene, other = sampler.sample(rng, kind), sampler.sample(rng, "binding")
+                look = Look([(NAMES[i.thing], i.colour, i.x, i.y, 1.0) for i in scene.items], scene.background)
+                self.assertTrue(right(scene, look), scene)
+                self.assertFalse(right(scene, Look([(NAMES[i.thing], i.colour, i.x, i.y, 1.0) for i in other.items], other.background)))
+                if "relation" in scene.facts:
+                    mirrored = [(n, c, 1 - x, 1 - y, p) for n, c, x, y, p in look.things]
+                    self.assertFalse(right(scene, Look(mirrored, scene.background)))
+
+    def test_targets_mark_every_thing_at_its_place(self):
+        rng, sampler = random.Random(13), Sampler()
+        scenes = [sampler.sample(rng) for _ in range(50)]
+        heat, tint, ground = targets(scenes)
+        for b, scene in enumerate(scenes):
+            for item in scene.items:
+                x, y = int(item.x * 16), int(item.y * 16)
+                self.assertEqual(heat[b, item.thing, y, x].item(), 1)
+                self.assertEqual(tint[b, y, x].item(), COLOUR_NAMES.index(item.colour) if item.colour else len(COLOUR_NAMES))
+        self.assertEqual(heat.max().item(), 1)
 
 
 if __name__ == "__main__":
