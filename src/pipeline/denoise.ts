@@ -1,10 +1,9 @@
 // The denoising loop: from noise to an image, one step at a time, each from the last one alone.
 
-import { deserialize, serialize } from 'node:v8';
-import { UserError } from '../errors.js';
-import { createGenerator, type NoiseGenerator, restoreGenerator } from './noise/generator.js';
-import type { Scheduler, SchedulerState } from './schedulers/scheduler.js';
-import type { FloatTensor, NoiseSource, Start, Step } from './types.js';
+import { serialize } from 'node:v8';
+import type { Beginning, Blend, Checkpoint } from './begin.js';
+import type { Scheduler } from './schedulers/scheduler.js';
+import type { Step } from './types.js';
 
 /** The model's estimate (epsilon, v or x0) after guidance: x_t [1, C, h, w], timestep -> same shape. */
 export type NoisePredictor = (sample: Float32Array, timestep: number) => Promise<Float32Array>;
@@ -12,55 +11,55 @@ export type NoisePredictor = (sample: Float32Array, timestep: number) => Promise
 export interface DenoiseOptions {
   readonly scheduler: Scheduler;
   readonly predict: NoisePredictor;
-  readonly seed: number;
-  /** where random numbers come from; absent: torch on the CPU */
-  readonly source?: NoiseSource | undefined;
+  readonly beginning: Beginning;
   /** [1, C, h, w] */
   readonly dims: readonly number[];
-  readonly start?: Start;
   readonly signal?: AbortSignal;
 }
 
-interface State {
-  /** model calls done */
-  readonly index: number;
-  readonly latents: Float32Array;
-  readonly scheduler: SchedulerState;
-  readonly noise: Uint8Array;
-  /** of a run that has ended, whose last step is told once more */
-  readonly predictedOriginal?: Float32Array;
-}
-
 /**
- * x_T ~ N(0, sigma_max^2); for each timestep t: x_{t-1} = step(model(x_t, t), x_t).
+ * For each timestep t that is left: x_{t-1} = step(model(x_t, t), x_t); with a mask, what it keeps is
+ * the init image noised to the new level. Steps are counted without those that an init image skips.
  * Consumers do the rest: previews, stopping, keeping steps are not cases in here.
  * @throws the signal's reason between two steps
  */
 export async function* denoise(options: DenoiseOptions): AsyncGenerator<Step, void> {
-  const { scheduler, predict, dims, signal } = options;
-  const { timesteps } = scheduler;
+  const { scheduler, predict, beginning, dims, signal } = options;
+  const { skipped, noise, blend, extra, ended } = beginning;
+  const timesteps = scheduler.timesteps.slice(skipped);
   const total = timesteps.length;
-  let { index, x, noise, ended } = begin(options);
+  let { index, x } = beginning;
   if (ended !== undefined) yield finished(index, x, ended);
 
   for (; index < total; index++) {
     signal?.throwIfAborted();
     const t = timesteps[index]!;
-    const output = await predict(scheduler.scaleModelInput(x, index), t);
-    const { previous, predictedOriginal } = scheduler.step(output, index, x, noise);
+    const call = skipped + index;
+    const output = await predict(scheduler.scaleModelInput(x, call), t);
+    const { previous, predictedOriginal } = scheduler.step(output, call, x, noise);
     x = previous;
-    yield finished(index + 1, x, predictedOriginal);
+    let original = predictedOriginal;
+    if (blend !== undefined) {
+      const { image } = blend;
+      const last = index === total - 1;
+      x = blended(x, last ? image : scheduler.addNoise(image, blend.noise, call + 1), blend);
+      original = blended(predictedOriginal, image, blend);
+    }
+    yield finished(index + 1, x, original);
     await turn();
   }
 
   function finished(done: number, latents: Float32Array, predictedOriginal: Float32Array): Step {
-    const sigma = scheduler.sigmaAfter(done - 1);
+    const sigma = scheduler.sigmaAfter(skipped + done - 1);
     // Taken now: the generator and the history move on with the next step.
-    const state: State = {
+    const state: Checkpoint = {
+      skipped,
       index: done,
       latents,
       scheduler: scheduler.state(),
       noise: noise.state(),
+      ...(blend !== undefined && { blend }),
+      ...(extra !== undefined && { extra }),
       ...(done === total && { predictedOriginal }),
     };
     return {
@@ -75,59 +74,10 @@ export async function* denoise(options: DenoiseOptions): AsyncGenerator<Step, vo
   }
 }
 
-interface Beginning {
-  index: number;
-  x: Float32Array;
-  noise: NoiseGenerator;
-  /** the prediction of the last step, when none is left to do */
-  ended?: Float32Array | undefined;
+/** `painted` where the mask is white, `kept` where it is black. */
+function blended(painted: Float32Array, kept: Float32Array, { mask }: Blend): Float32Array {
+  return painted.map((value, i) => (mask[i % mask.length] === 1 ? value : kept[i]!));
 }
-
-function begin({ scheduler, seed, source, dims, start }: DenoiseOptions): Beginning {
-  if (start?.kind === 'resume') {
-    const state = deserialize(start.checkpoint) as State;
-    const length = dims.reduce((product, size) => product * size, 1);
-    if (state.latents.length !== length || state.index > scheduler.timesteps.length) {
-      throw new UserError(
-        'bad-checkpoint',
-        'The stored state belongs to a picture of another size.',
-      );
-    }
-    scheduler.restore(state.scheduler);
-    return {
-      index: state.index,
-      x: state.latents,
-      noise: restoreGenerator(state.noise),
-      ended: state.predictedOriginal,
-    };
-  }
-  if (start?.kind === 'branch') {
-    const { fromStep, predictedOriginal } = start;
-    if (
-      !(Number.isInteger(fromStep) && fromStep >= 1 && fromStep < scheduler.timesteps.length) ||
-      !sameSize(predictedOriginal, dims)
-    ) {
-      throw new UserError(
-        'bad-branch',
-        `A branch can start after steps 1 to ${scheduler.timesteps.length - 1}, with the size of its parent.`,
-      );
-    }
-    const noise = createGenerator(source, start.seed);
-    const fresh = noise.randn(dims);
-    return {
-      index: fromStep,
-      x: scheduler.addNoise(predictedOriginal.data, fresh, fromStep),
-      noise,
-    };
-  }
-  const noise = createGenerator(source, seed);
-  const x = noise.randn(dims);
-  // init_noise_sigma is a double times a float32 tensor: one rounding per element.
-  return { index: 0, x: x.map((value) => value * scheduler.initNoiseSigma), noise };
-}
-
-const sameSize = (tensor: FloatTensor, dims: readonly number[]): boolean =>
-  tensor.dims.length === dims.length && tensor.dims.every((size, i) => size === dims[i]);
 
 /** Lets messages and timers have their turn: a model call blocks the thread. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -5,11 +5,13 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { UserError } from '../errors.js';
+import { begin } from './begin.js';
 import { denoise } from './denoise.js';
 import type { Family } from './families/family.js';
 import { loadFamily } from './families/index.js';
+import { readInit } from './image/read.js';
 import { type Json, number, object } from './json.js';
-import { checkParameters } from './parameters.js';
+import { checkInit, checkParameters } from './parameters.js';
 import { loadPreviewer, type Previewer } from './preview.js';
 import { BUILT_IN, kindOf, whyNot } from './providers.js';
 import { createScheduler, parseSchedulerConfig, schedulerDisplayName } from './schedulers/index.js';
@@ -78,20 +80,40 @@ export class Model {
     options: GenerateOptions = {},
   ): AsyncGenerator<Step, void> {
     checkParameters(parameters, this.info);
-    const { seed, steps } = parameters;
+    const { start, init, signal } = options;
+    const { steps, width, height } = parameters;
+    checkInit(parameters, init, start);
     const { latentChannels, vaeScale } = this.#family.parts;
-    const dims = [1, latentChannels, parameters.height / vaeScale, parameters.width / vaeScale];
+    const dims = [1, latentChannels, height / vaeScale, width / vaeScale];
     this.timings.unet = [];
     const begun = performance.now();
-    const predict = await this.#family.predictor({ ...parameters, ...this.#conditioning });
-    this.timings.encode = performance.now() - begun;
     const { scheduler } = createScheduler(
       this.#schedulerConfig,
       steps,
       parameters.scheduler,
-      this.#family.schedule(parameters.width, parameters.height, steps),
+      this.#family.schedule(width, height, steps),
     );
-    yield* denoise({ scheduler, predict, seed, source: parameters.noise, dims, ...options });
+    // A checkpoint holds what came of the image.
+    const pixels =
+      init === undefined || start?.kind === 'resume'
+        ? undefined
+        : await readInit(init, width, height);
+    const beginning = await begin({
+      family: this.#family,
+      scheduler,
+      parameters,
+      dims,
+      pixels,
+      start,
+    });
+    const { extra } = beginning;
+    const predict = await this.#family.predictor({
+      ...parameters,
+      ...this.#conditioning,
+      ...(extra !== undefined && { extra }),
+    });
+    this.timings.encode = performance.now() - begun;
+    yield* denoise({ scheduler, predict, beginning, dims, ...(signal && { signal }) });
   }
 
   /** the picture of latents [1, C, h, w], by the full VAE */

@@ -1,7 +1,13 @@
 // Checks what was asked for against what the model can do.
 
 import { UserError } from '../errors.js';
-import { type GenerationParameters, type ModelInfo, SCHEDULER_NAMES } from './types.js';
+import {
+  type GenerationParameters,
+  type InitImage,
+  type ModelInfo,
+  SCHEDULER_NAMES,
+  type Start,
+} from './types.js';
 
 export const LIMITS = {
   steps: { min: 1, max: 150 },
@@ -10,6 +16,7 @@ export const LIMITS = {
   /** px */
   side: { min: 64, max: 2048 },
   promptLength: 6000,
+  clipSkip: { min: 0, max: 24 },
 } as const;
 
 /**
@@ -55,18 +62,59 @@ export function checkParameters(
       `There is no scheduler of that name; there are ${SCHEDULER_NAMES.join(', ')}.`,
     );
   }
+  checkGuides(parameters);
   return parameters;
 }
 
+/** What may be left out: strength, clip skip, noise. */
+function checkGuides({ strength, clipSkip, noise }: GenerationParameters): void {
+  if (strength !== undefined && !(strength > 0 && strength <= 1)) {
+    throw new UserError(
+      'bad-strength',
+      `The strength must be a number above 0 and at most 1, not ${strength}.`,
+      { value: strength },
+    );
+  }
+  if (clipSkip !== undefined) integer('clipSkip', clipSkip, LIMITS.clipSkip);
+  if (noise !== undefined && noise !== 'cpu' && noise !== 'nv') {
+    throw new UserError('bad-noise', 'The noise comes from cpu or nv; there is no other source.');
+  }
+}
+
+/**
+ * Strength and init image belong together; a run that goes on needs only what its checkpoint holds.
+ * @throws UserError 'strength-missing' or 'init-missing'
+ */
+export function checkInit(
+  { strength }: GenerationParameters,
+  init: InitImage | undefined,
+  start: Start | undefined,
+): void {
+  if (init !== undefined && strength === undefined) {
+    throw new UserError(
+      'strength-missing',
+      'Say how much of the init image is painted anew: a strength above 0 and at most 1.',
+    );
+  }
+  if (init === undefined && strength !== undefined && start === undefined) {
+    throw new UserError(
+      'init-missing',
+      'A strength says how much of an init image is painted anew: give the image too.',
+    );
+  }
+}
+
+const NAMES = { seed: 'seed', steps: 'steps', clipSkip: 'clip skip' } as const;
+
 function integer(
-  name: 'seed' | 'steps',
+  name: keyof typeof NAMES,
   value: number,
   { min, max }: { min: number; max: number },
 ): void {
   if (Number.isInteger(value) && value >= min && value <= max) return;
   throw new UserError(
-    `bad-${name}`,
-    `The ${name} must be a whole number from ${min} to ${max}, not ${value}.`,
+    `bad-${NAMES[name].replace(' ', '-')}`,
+    `The ${NAMES[name]} must be a whole number from ${min} to ${max}, not ${value}.`,
     {
       value,
       min,

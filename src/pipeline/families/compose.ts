@@ -62,10 +62,18 @@ export function compose(composition: Composition): Family {
       const dims = [1, latentChannels + inpaintChannels, height, width];
       const whole = (sample: Float32Array) =>
         inpaintChannels > 0 && extra !== undefined ? joined(sample, extra.data) : sample;
-      const conditional = await conditions({ role: 'prompt', text: prompt }, request);
-      if (guidanceScale <= 1 || !composition.guidedByPairs)
-        return (sample, t) => denoiser.call(whole(sample), dims, t, conditional);
-      const unconditional = await conditions({ role: 'negative', text: negativePrompt }, request);
+      const paired = guidanceScale > 1 && composition.guidedByPairs;
+      // A negative prompt that is not heard must not lengthen the other one either.
+      const conditional = await conditions(
+        { role: 'prompt', text: prompt },
+        paired ? request : { ...request, negativePrompt: '' },
+      );
+      if (!paired) return (sample, t) => denoiser.call(whole(sample), dims, t, conditional);
+      // diffusers' clip skip is the prompt's alone.
+      const unconditional = await conditions(
+        { role: 'negative', text: negativePrompt },
+        { ...request, clipSkip: 0 },
+      );
       return async (sample, t) => {
         const [without, given] = await denoiser.pair(
           whole(sample),

@@ -2,10 +2,13 @@
 
 import { UserError } from '../../errors.js';
 import { type Json, number } from '../json.js';
+import { chunksOf, emptyChunk } from '../prompt/chunks.js';
+import { concatenate, emphasise } from '../prompt/emphasis.js';
 import { floats, type Graph } from '../session.js';
 import { loadTokenizer, type PromptTokenizer } from '../tokenizer.js';
 import type { FloatTensor } from '../types.js';
 import { type Conditioning, type FamilySource, graph, json } from './family.js';
+import { applyLayerNorm, fitLayerNorm, type LayerNorm } from './final-norm.js';
 
 /** Prompts whose embeddings are kept. */
 const CACHED_PROMPTS = 64;
@@ -18,8 +21,11 @@ export interface TextStates {
   readonly pooled: FloatTensor | undefined;
 }
 
-/** The parts of a request that change what a text becomes. */
-export type TextRequest = Pick<Conditioning, 'weighting' | 'clipSkip'>;
+/** The parts of a request that change what a text becomes: with weighting, both prompts' lengths. */
+export type TextRequest = Pick<
+  Conditioning,
+  'weighting' | 'clipSkip' | 'prompt' | 'negativePrompt'
+>;
 
 export interface ClipOptions {
   /** 'last': after the final layer norm (SD); 'penultimate': before the last layer (SDXL, SD3) */
@@ -42,6 +48,8 @@ export class PromptEncoder {
   /** names of the outputs hidden_states.0 to hidden_states.N, in order; empty where there are none */
   readonly #layers: readonly string[];
   readonly #kept = new Map<string, TextStates>();
+  /** learnt when a clip skip is first asked for */
+  #finalNorm: LayerNorm | undefined;
 
   constructor(
     part: string,
@@ -90,14 +98,21 @@ export class PromptEncoder {
   }
 
   /**
-   * The embeddings of a text as diffusers' pipelines make them: cut and padded to one chunk.
-   * The newest 64 are kept.
+   * The embeddings of a text. Without weighting as diffusers' pipelines make them: cut and padded to
+   * one chunk. With it as A1111 does: as many chunks as the longer of both prompts takes, each with
+   * its weights; the pooled state is the first chunk's. The newest 64 are kept.
+   * @throws UserError 'bad-weight', 'no-clip-skip' or 'bad-clip-skip'
    */
   async encode(text: string, request: TextRequest): Promise<TextStates> {
-    const key = JSON.stringify([text, request.weighting === true, request.clipSkip ?? 0]);
+    const { weighting = false, clipSkip = 0, prompt, negativePrompt } = request;
+    const length = (of: string) => chunksOf(of, this.tokenizer).length;
+    const chunks = weighting ? Math.max(length(prompt), length(negativePrompt)) : 0;
+    const key = JSON.stringify([text, chunks, clipSkip]);
     let states = this.#kept.get(key);
     if (states === undefined) {
-      states = await this.states(this.tokenizer.encode(text), request.clipSkip);
+      states = weighting
+        ? await this.#weighted(text, chunks, clipSkip)
+        : await this.states(this.tokenizer.encode(text), clipSkip);
     } else {
       this.#kept.delete(key);
     }
@@ -109,31 +124,76 @@ export class PromptEncoder {
     return states;
   }
 
+  async #weighted(text: string, count: number, clipSkip: number): Promise<TextStates> {
+    const chunks = chunksOf(text, this.tokenizer);
+    while (chunks.length < count) chunks.push(emptyChunk(this.tokenizer));
+    const hidden: FloatTensor[] = [];
+    let pooled: FloatTensor | undefined;
+    for (const [i, { ids, weights }] of chunks.entries()) {
+      const states = await this.states(ids, clipSkip);
+      if (i === 0) pooled = states.pooled;
+      hidden.push(emphasise(states.hidden, weights));
+    }
+    return { hidden: concatenate(hidden), pooled };
+  }
+
   /**
    * What the graph makes of one chunk of ids, special ones included.
    * @param clipSkip layers left out at the end
    */
   async states(ids: readonly number[], clipSkip = 0): Promise<TextStates> {
-    const outputs = await this.graph.run({
+    const outputs = await this.#run(ids);
+    const last = this.#layer === 'last';
+    const name =
+      last && clipSkip === 0
+        ? 'last_hidden_state'
+        : this.#layers[this.layers - clipSkip - (last ? 0 : 1)];
+    if (name === undefined) throw this.#cannotSkip(clipSkip);
+    const pooled = outputs.text_embeds ?? outputs.pooler_output;
+    const hidden = floats(outputs[name], name);
+    return {
+      hidden: last && clipSkip > 0 ? applyLayerNorm(await this.#norm(), hidden) : hidden,
+      pooled: pooled && floats(pooled, 'pooled state'),
+    };
+  }
+
+  #run(ids: readonly number[]) {
+    return this.graph.run({
       input_ids: this.graph.feed('input_ids', ids, [1, ids.length]),
       ...(this.graph.inputs.has('attention_mask') && {
         attention_mask: this.graph.feed('attention_mask', this.#mask(ids), [1, ids.length]),
       }),
     });
-    const name =
-      this.#layer === 'last' ? 'last_hidden_state' : this.#layers[this.layers - 1 - clipSkip];
-    if (name === undefined || (this.#layer === 'last' && clipSkip > 0)) {
-      throw new UserError(
-        'bad-clip-skip',
-        `This model cannot leave out ${clipSkip} layers of its text encoder.`,
-        { clipSkip },
-      );
-    }
-    const pooled = outputs.text_embeds ?? outputs.pooler_output;
-    return {
-      hidden: floats(outputs[name], name),
-      pooled: pooled && floats(pooled, 'pooled state'),
-    };
+  }
+
+  /** The encoder's last layer norm, from a prompt that is always the same. */
+  async #norm(): Promise<LayerNorm> {
+    if (this.#finalNorm !== undefined) return this.#finalNorm;
+    const ids = this.tokenizer.encode('A red fox and 12 blue birds, painted by the sea at night.');
+    const outputs = await this.#run(ids);
+    const before = this.#layers.at(-1)!;
+    const norm = fitLayerNorm(
+      floats(outputs[before], before),
+      floats(outputs.last_hidden_state, 'last_hidden_state'),
+    );
+    if (norm === undefined) throw this.#cannotSkip(1);
+    this.#finalNorm = norm;
+    return norm;
+  }
+
+  #cannotSkip(clipSkip: number): UserError {
+    const max = Math.max(0, this.layers - (this.#layer === 'last' ? 0 : 1));
+    return max === 0 || clipSkip <= max
+      ? new UserError(
+          'no-clip-skip',
+          `This model cannot leave out layers of its text encoder: ${this.part}/model.onnx does not give their states.`,
+          { file: `${this.part}/model.onnx` },
+        )
+      : new UserError(
+          'bad-clip-skip',
+          `The clip skip must be a whole number from 0 to ${max} with this model, not ${clipSkip}.`,
+          { value: clipSkip, min: 0, max },
+        );
   }
 
   /** Ones, but zeros over the padding for the encoders that were trained so. */
