@@ -59,6 +59,8 @@ export interface Config {
   readonly attachmentHosts: readonly string[];
   readonly keep: { readonly days: number; readonly gigabytes: number };
   readonly queue: { readonly perUser: number; readonly total: number };
+  /** what one picture may ask for at most: denoising steps, and px of width or height */
+  readonly most: { readonly steps: number; readonly side: number };
   readonly logLevel: LogLevel;
   /** sentences to log at the start: what was set and has no effect */
   readonly warnings: readonly string[];
@@ -180,6 +182,9 @@ const SCHEMA = z.object({
   YLEM_KEEP_GB: number('decimal', 0.1, 100_000).default(5),
   YLEM_QUEUE_PER_USER: number('whole', 1, 1000).default(10),
   YLEM_QUEUE_TOTAL: number('whole', 1, 10_000).default(100),
+  // The ranges are the pipeline's LIMITS.
+  YLEM_MAX_STEPS: number('whole', 1, 150).default(150),
+  YLEM_MAX_SIDE: number('whole', 64, 2048).default(2048),
   YLEM_LOG_LEVEL: oneOf(LOG_LEVELS).default('info'),
 });
 
@@ -248,6 +253,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = environment()): Config {
     attachmentHosts: values.YLEM_ATTACHMENT_HOSTS,
     keep: { days: values.YLEM_KEEP_DAYS, gigabytes: values.YLEM_KEEP_GB },
     queue: { perUser: values.YLEM_QUEUE_PER_USER, total: values.YLEM_QUEUE_TOTAL },
+    most: { steps: values.YLEM_MAX_STEPS, side: values.YLEM_MAX_SIDE },
     logLevel: values.YLEM_LOG_LEVEL,
     warnings: warningsOf(given),
   });

@@ -5,6 +5,7 @@ import { EnginePool } from './commands/engines.js';
 import { Generations } from './commands/generations.js';
 import { keepHouse } from './commands/housekeeping.js';
 import { COMMANDS, handleInteraction } from './commands/index.js';
+import { limitsWithin } from './commands/parameters.js';
 import { loadConfig } from './config.js';
 import { createClient, login } from './discord/client.js';
 import { registerCommands } from './discord/registration.js';
@@ -34,15 +35,16 @@ export async function start(): Promise<void> {
     ]);
     const queue = createLocalQueue(config.queue, engines.size);
     const rest = new MessageRest(host.apiBase, host.token);
-    const generations = new Generations({ store, queue, engines, rest, logger });
+    const rules = { limits: limitsWithin(config.most) };
+    const generations = new Generations({ store, queue, engines, rest, rules, logger });
     const { attachmentHosts } = host;
-    const bot = { store, queue, engines, generations, attachmentHosts, logger };
+    const bot = { store, queue, engines, generations, rules, attachmentHosts, logger };
 
     const client = createClient(host.apiBase);
     client.on(Events.Error, (err) => logger.warn({ err }, 'the gateway had an error'));
     client.on(Events.InteractionCreate, (i) => void handleInteraction(i, bot, rest));
     endOnSignal(logger, async () => {
-      await generations.close(6000);
+      await generations.close(5000);
       await engines.close(1000);
       await client.destroy();
       await store.close();
@@ -53,9 +55,13 @@ export async function start(): Promise<void> {
       login(client, host.apiBase, host.token),
       engines.allReady(),
     ]);
-    const commands = COMMANDS.map((command) => command.data);
-    const guild = host.sandbox ? undefined : config.discord.guildId;
-    const registered = await registerCommands(client.rest, applicationId, commands, guild);
+    const commands = COMMANDS.map((command) => command.data(rules.limits));
+    const guildId = host.sandbox ? undefined : config.discord.guildId;
+    const guildKey = `commands-in-guild:${applicationId}`;
+    const formerGuildId = (await store.setting(guildKey)) || undefined;
+    const places = { guildId, formerGuildId };
+    const registered = await registerCommands(client.rest, applicationId, commands, places);
+    await store.setSetting(guildKey, guildId ?? '');
     logger.info(
       { registered },
       registered ? 'commands were registered' : 'commands are as they were',

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { loadConfig, VARIABLES } from '../src/config.js';
 import { UserError } from '../src/errors.js';
+import { LIMITS } from '../src/pipeline/parameters.js';
 
 const TOKEN = 'MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcDE.abcdefghijklmnopqrstuvwxyz0123456789AB';
 
@@ -35,6 +36,7 @@ test('an empty environment gives the defaults, with the sandbox and the embedded
     attachmentHosts: ['cdn.discordapp.com', 'media.discordapp.net'],
     keep: { days: 30, gigabytes: 5 },
     queue: { perUser: 10, total: 100 },
+    most: { steps: 150, side: 2048 },
     logLevel: 'info',
     warnings: [],
   });
@@ -45,6 +47,19 @@ test('the settings cannot be changed, at any depth', () => {
   expect(() => Object.assign(config, { engines: 2 })).toThrow(TypeError);
   expect(() => Object.assign(config.queue, { total: 2 })).toThrow(TypeError);
   expect(() => Object.assign(config.providers, { 0: 'cpu' })).toThrow(TypeError);
+});
+
+test('what one picture may ask for can be narrowed down from what the pipeline takes', () => {
+  expect(loadConfig({}).most).toEqual({ steps: LIMITS.steps.max, side: LIMITS.side.max });
+  expect(loadConfig({ YLEM_MAX_STEPS: '30', YLEM_MAX_SIDE: '512' }).most).toEqual({
+    steps: 30,
+    side: 512,
+  });
+  const least = {
+    YLEM_MAX_STEPS: String(LIMITS.steps.min),
+    YLEM_MAX_SIDE: String(LIMITS.side.min),
+  };
+  expect(loadConfig(least).most).toEqual({ steps: LIMITS.steps.min, side: LIMITS.side.min });
 });
 
 test('empty variables and blanks around a value do not count', () => {
@@ -126,6 +141,8 @@ describe('what is out of range is named with what is allowed', () => {
       'cuda,tpu',
       'a list with commas of tensorrt, cuda, webgpu, coreml, dml, cpu',
     ],
+    ['YLEM_MAX_STEPS', '151', 'a whole number from 1 to 150'],
+    ['YLEM_MAX_SIDE', '63', 'a whole number from 64 to 2048'],
     ['YLEM_PROVIDERS', 'cpu,cpu', 'each at most once'],
     ['YLEM_PROVIDERS', ',', 'a list with commas'],
     ['YLEM_MODEL_MEMORY', '8 apples', 'a size such as 8GB or 6000MB'],
@@ -231,7 +248,7 @@ describe('.env.example', () => {
     const ranged = blocks.filter((entry) => / to \d/.test(entry.block)).map((entry) => entry.name);
     expect(ranged).toEqual(
       expect.arrayContaining(
-        VARIABLES.filter((name) => /THREADS|ENGINES|PORT|DAYS|GB|QUEUE/.test(name)),
+        VARIABLES.filter((name) => /THREADS|ENGINES|PORT|DAYS|GB|QUEUE|MAX/.test(name)),
       ),
     );
   });

@@ -10,7 +10,7 @@ import type { SlashCommand } from './types.js';
 const ALL = 'all';
 
 export const cancel: SlashCommand = {
-  data: {
+  data: () => ({
     ...named(['cancel', 'abbrechen', 'annuler']),
     ...described([
       'Give up pictures of yours that wait or are being painted',
@@ -31,7 +31,7 @@ export const cancel: SlashCommand = {
         max_length: 40,
       },
     ],
-  },
+  }),
 
   async execute(interaction, exchange, bot) {
     const which = interaction.options.getString('which');

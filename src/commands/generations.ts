@@ -13,6 +13,7 @@ import type { MessageRest } from '../discord/rest.js';
 import { EngineDied, type EngineJob, RunCancelled, type RunStart } from '../engine/types.js';
 import { UserError } from '../errors.js';
 import { altText } from '../pipeline/image/alt-text.js';
+import { checkParameters } from '../pipeline/parameters.js';
 import type { GenerationParameters } from '../pipeline/types.js';
 import type { Queue, QueueEntry } from '../queue/types.js';
 import type {
@@ -25,6 +26,7 @@ import type {
 import { type EnginePool, modelOf } from './engines.js';
 import { fileOf, modelName } from './facts.js';
 import { Job } from './job.js';
+import type { Rules } from './types.js';
 
 /** One picture that somebody asks for. */
 export interface Wish {
@@ -42,6 +44,7 @@ export interface GenerationsOptions {
   readonly queue: Queue;
   readonly engines: EnginePool;
   readonly rest: MessageRest;
+  readonly rules: Rules;
   readonly logger: Logger;
 }
 
@@ -54,6 +57,8 @@ const UPLOAD_MARGIN = 64 * 1024;
 const REFRESH = 5000;
 /** ms that an acknowledgement waits for the disk at most */
 const SLOW_DISK = 1000;
+/** ms that the word of a restart may take on its way */
+const FAREWELL = 1500;
 /** ms within which changes of the queue are shown together */
 const GATHER = 100;
 
@@ -62,6 +67,7 @@ export class Generations {
   readonly #queue: Queue;
   readonly #engines: EnginePool;
   readonly #rest: MessageRest;
+  readonly #rules: Rules;
   readonly #logger: Logger;
   /** by id: everything that is queued, runs or is being delivered in this process */
   readonly #jobs = new Map<string, Job>();
@@ -77,6 +83,7 @@ export class Generations {
     this.#queue = options.queue;
     this.#engines = options.engines;
     this.#rest = options.rest;
+    this.#rules = options.rules;
     this.#logger = options.logger;
     this.#stopListening = this.#queue.onChange(() => this.#gather());
     this.#refreshTimer = setInterval(() => this.#showPlaces(), REFRESH).unref();
@@ -86,13 +93,15 @@ export class Generations {
    * Reserves places, answers the interaction and promises the pictures. Once a model is loaded
    * nothing is waited for before the answer, and a limit is told privately instead of it.
    *
-   * @throws UserError when a limit is reached or the bot is ending: nothing was answered then
+   * @throws UserError when a limit is reached or passed, or the bot is ending: nothing was answered then
    */
   async begin(exchange: Exchange, wishes: readonly Wish[], ephemeral: boolean): Promise<void> {
     if (this.#closing) {
       throw new UserError('shutting-down', 'I am just restarting; try again in a moment.');
     }
     const info = await modelOf(this.#engines, exchange, ephemeral);
+    // Those of an earlier picture may come from a time of wider limits.
+    for (const wish of wishes) checkParameters(wish.parameters, info, this.#rules.limits);
     this.#queue.check(exchange.userId, wishes.length);
     const now = Date.now();
     const generations = wishes.map((wish, index): NewGeneration => {
@@ -135,6 +144,10 @@ export class Generations {
       const messageId = await answered;
       for (const job of jobs) job.answered();
       if (messageId !== undefined) jobs[0]?.transport.learn(messageId);
+      void jobs[0]?.transport.opened.then(() => {
+        exchange.shown();
+        this.seen(exchange);
+      });
     } catch (error) {
       // Nobody will ever see these: the interaction is void or the store refused them.
       for (const job of jobs) {
@@ -161,6 +174,36 @@ export class Generations {
   /** Drops a waiting or running picture. False when there is no such job. */
   cancel(id: string): boolean {
     return this.#queue.cancel(id, new Withdrawn('withdrawn'));
+  }
+
+  /** A press on a reply's own button: its token reaches that reply for another 15 minutes. */
+  renew(id: string, exchange: Exchange, messageId: string): void {
+    const job = this.#jobs.get(id);
+    if (job === undefined || exchange.token === undefined) return;
+    job.renew(exchange.token, messageId);
+    this.#keepReply(job);
+    this.#showPlaces();
+  }
+
+  /**
+   * Something that a person did: private pictures of theirs whose own token may be dead by the time
+   * they are done reach them by this one.
+   */
+  seen(exchange: Exchange): void {
+    const { token } = exchange;
+    if (token === undefined) return;
+    for (const job of this.#jobs.values()) {
+      const { userId, reply } = job.generation;
+      if (userId !== exchange.userId || !reply.ephemeral) continue;
+      if (job.transport.address.tokenExpiresAt >= token.tokenExpiresAt) continue;
+      job.transport.relieve(token);
+      this.#keepReply(job);
+    }
+  }
+
+  #keepReply(job: Job): void {
+    const reply = { ...job.generation.reply, ...job.transport.address };
+    this.#store.setReply(job.id, reply).catch((error: unknown) => this.#bug(error, job.id));
   }
 
   /** Ids of the person's waiting and running pictures, oldest first. */
@@ -203,19 +246,25 @@ export class Generations {
 
   /**
    * Starts nothing more and lets what runs end for up to `graceMs`; the rest stays in the store for
-   * the next start.
+   * the next start, and its replies say so. Takes up to 1.5 s more for that.
    */
   async close(graceMs: number): Promise<void> {
     this.#closing = true;
     this.#stopListening();
     clearInterval(this.#refreshTimer);
     clearTimeout(this.#gatherTimer);
+    const all = [...this.#jobs.values()];
+    const farewells = all
+      .filter((job) => this.#queue.place(job.id)?.state === 'waiting')
+      .map((job) => job.leave());
     const ended = this.#queue
       .drain()
       .then(() => nextTurn()) // in which the last ones begin to be delivered
       .then(() => Promise.all([...this.#work]));
     await Promise.race([ended, delay(graceMs, undefined, { ref: false })]);
-    for (const job of this.#jobs.values()) job.live.close();
+    farewells.push(...[...this.#jobs.values()].map((job) => job.leave()));
+    await Promise.race([Promise.allSettled(farewells), delay(FAREWELL, undefined, { ref: false })]);
+    for (const job of all) job.live.close();
   }
 
   #jobFor(

@@ -9,7 +9,7 @@ import type { SlashCommand } from './types.js';
 import { checkCount, wishesFor } from './wishes.js';
 
 export const imagine: SlashCommand = {
-  data: {
+  data: ({ steps }) => ({
     name: 'imagine',
     ...described([
       'Paint a picture from noise',
@@ -53,12 +53,12 @@ export const imagine: SlashCommand = {
         type: ApplicationCommandOptionType.Integer,
         ...named(['steps', 'schritte', 'étapes']),
         ...described([
-          'Denoising steps (1 to 150)',
-          'Entrauschungsschritte (1 bis 150)',
-          'Étapes de débruitage (1 à 150)',
+          `Denoising steps (${steps.min} to ${steps.max})`,
+          `Entrauschungsschritte (${steps.min} bis ${steps.max})`,
+          `Étapes de débruitage (${steps.min} à ${steps.max})`,
         ]),
-        min_value: 1,
-        max_value: 150,
+        min_value: steps.min,
+        max_value: steps.max,
       },
       {
         type: ApplicationCommandOptionType.Number,
@@ -110,7 +110,7 @@ export const imagine: SlashCommand = {
         ...described(['Show it to me alone', 'Nur mir zeigen', 'Ne la montrer qu’à moi']),
       },
     ],
-  },
+  }),
 
   async execute(interaction, exchange, bot) {
     const { options } = interaction;
@@ -127,6 +127,7 @@ export const imagine: SlashCommand = {
         scheduler: options.getString('scheduler') ?? undefined,
       },
       info,
+      bot.rules,
     );
     const count = checkCount(options.getInteger('count') ?? 1);
     await bot.generations.begin(exchange, wishesFor(parameters, count), ephemeral);
@@ -141,7 +142,7 @@ export const imagine: SlashCommand = {
         ? [...SCHEDULER_NAMES]
         : info === undefined
           ? []
-          : commonSizes(info);
+          : commonSizes(info, bot.rules.limits);
     await exchange.choices(
       known
         .filter((value) => value.toLowerCase().includes(typed))

@@ -8,9 +8,11 @@ import { Exchange } from '../discord/exchange.js';
 import { failureOf } from '../discord/failures.js';
 import type { MessageRest } from '../discord/rest.js';
 import { UserError } from '../errors.js';
+// The file itself, not the pipeline's index: this process must not load onnxruntime.
+import { LIMITS } from '../pipeline/parameters.js';
 import { deleteButton } from './buttons/delete.js';
 import { editButton } from './buttons/edit.js';
-import { cancelButton, stopButton } from './buttons/ending.js';
+import { cancelButton, keepButton, stopButton } from './buttons/ending.js';
 import { rerollButton } from './buttons/reroll.js';
 import { stepsButton } from './buttons/steps.js';
 import { branchButton, varyButtons } from './buttons/vary.js';
@@ -36,9 +38,10 @@ export const BUTTONS: readonly ButtonFamily[] = [
   deleteButton,
   stopButton,
   cancelButton,
+  keepButton,
 ];
 
-const commandByName = new Map(COMMANDS.map((command) => [command.data.name, command]));
+const commandByName = new Map(COMMANDS.map((command) => [command.data(LIMITS).name, command]));
 const familyByVerb = new Map(BUTTONS.map((family) => [family.verb, family]));
 
 /** Answers one interaction. Never rejects: what goes wrong is told to the person or logged. */
@@ -70,6 +73,7 @@ export async function handleInteraction(
   } catch (error) {
     await refuse(error, interaction, exchange, bot);
   }
+  bot.generations.seen(exchange);
 }
 
 async function refuse(

@@ -1,9 +1,9 @@
 // One generation on its way from the queue to its reply.
 
 import { LiveReply } from '../discord/live-reply.js';
-import { type MessageFile, textOnly } from '../discord/message.js';
+import { type MessageFile, type ReplyToken, textOnly } from '../discord/message.js';
 import type { PictureFacts } from '../discord/panels.js';
-import { formingPanel, waitingPanel } from '../discord/panels.js';
+import { formingPanel, restartingPanel, waitingPanel } from '../discord/panels.js';
 import type { MessageRest } from '../discord/rest.js';
 import { type Texts, textsFor } from '../discord/texts/index.js';
 import { ReplyTransport } from '../discord/transport.js';
@@ -12,8 +12,17 @@ import type { Place } from '../queue/types.js';
 import type { NewGeneration } from '../store/types.js';
 import { factsOf } from './facts.js';
 
+/** ms of a private reply's token left when its owner is asked to press a button. */
+const DYING = 4 * 60_000;
 /** ms after which a run that has shown no preview says at least that it has begun. */
 const SAY_STARTED_AFTER = 400;
+
+/** A preview as the reply shows it. */
+interface Frame {
+  readonly index: number;
+  readonly total: number;
+  readonly file: MessageFile;
+}
 
 export interface JobHooks {
   beforeNewMessage(): Promise<void>;
@@ -36,8 +45,10 @@ export class Job {
   #lastWaiting = '';
   #stepTimes: number[] = [];
   #latest: { index: number; total: number } | undefined;
-  /** a preview was made for the reply */
-  #previewed = false;
+  /** the newest preview that was made for the reply */
+  #preview: Frame | undefined;
+  /** its owner was told that a private reply is about to be out of reach */
+  #reminded = false;
   #startTimer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -83,11 +94,35 @@ export class Job {
 
   /** Shows the place in the queue when it says something new. */
   showPlace(place: Place): void {
-    if (place.state !== 'waiting' || !this.#answered) return;
-    const panel = waitingPanel(this.facts, place, this.texts);
+    if (!this.#answered) return;
+    const dying = this.#dying();
+    if (place.state !== 'waiting') {
+      if (dying && !this.#reminded) this.#remind();
+      return;
+    }
+    const panel = waitingPanel(this.facts, place, this.texts, dying);
     if (panel.content === this.#lastWaiting) return;
     this.#lastWaiting = panel.content;
     this.live.show(panel);
+  }
+
+  /** A token from a press on the reply: it can be changed for another 15 minutes. */
+  renew(token: ReplyToken, messageId: string): void {
+    this.transport.renew(token, messageId);
+    this.live.resume();
+    if (!this.#reminded) return;
+    this.#reminded = false;
+    this.#remind();
+  }
+
+  /** Tells in the reply that the bot restarts. Best effort: makes no message, and nothing after it. */
+  async leave(): Promise<void> {
+    if (!this.#answered || !this.transport.canEdit) return;
+    const at =
+      this.#run === undefined
+        ? undefined
+        : { index: this.#latest?.index ?? 0, file: this.#preview?.file };
+    await this.live.leave(restartingPanel(this.facts, at, this.texts));
   }
 
   /** The engine has begun: previews are asked of it from now on. */
@@ -104,10 +139,10 @@ export class Job {
 
   /** Says how far it is, while there is no picture to show. */
   announce(): void {
-    if (this.#previewed) return;
+    if (this.#preview !== undefined) return;
     const { index, total } = this.#latest ?? { index: 0, total: 0 };
     const progress = { index, total, leftMs: undefined, file: undefined };
-    this.live.show(formingPanel(this.facts, progress, this.texts));
+    this.live.show(formingPanel(this.facts, progress, this.texts, this.#dying()));
   }
 
   stepped(report: StepReport): void {
@@ -138,25 +173,37 @@ export class Job {
     return this.#stepTimes.reduce((sum, time) => sum + time, 0) / this.#stepTimes.length;
   }
 
+  /** a private reply that its token will not reach for much longer */
+  #dying(): boolean {
+    const { ephemeral, tokenExpiresAt } = this.transport.address;
+    const left = tokenExpiresAt - Date.now();
+    return ephemeral && left < DYING && left > 0;
+  }
+
+  /** Shows the newest state again: with the button that renews the token, or without it. */
+  #remind(): void {
+    if (this.#preview === undefined) this.announce();
+    else this.live.show(this.#formingPanel(this.#preview));
+    this.#reminded = this.#dying();
+  }
+
   #forming(preview: Preview) {
-    this.#previewed = true;
-    const time = this.#stepTime();
-    const done = Math.max(preview.index, this.#latest?.index ?? 0);
     const extension = preview.type.slice('image/'.length);
+    const { index, total } = preview;
     const file: MessageFile = {
-      name: `forming-${this.id}-${preview.index}.${extension}`,
+      name: `forming-${this.id}-${index}.${extension}`,
       type: preview.type,
       bytes: preview.bytes,
     };
-    return formingPanel(
-      this.facts,
-      {
-        index: preview.index,
-        total: preview.total,
-        leftMs: time === undefined ? undefined : time * (preview.total - done),
-        file,
-      },
-      this.texts,
-    );
+    this.#preview = { index, total, file };
+    this.#reminded = this.#dying();
+    return this.#formingPanel(this.#preview);
+  }
+
+  #formingPanel({ index, total, file }: Frame) {
+    const time = this.#stepTime();
+    const done = Math.max(index, this.#latest?.index ?? 0);
+    const leftMs = time === undefined ? undefined : time * (total - done);
+    return formingPanel(this.facts, { index, total, leftMs, file }, this.texts, this.#dying());
   }
 }

@@ -3,13 +3,22 @@
 import { randomInt } from 'node:crypto';
 import { UserError } from '../errors.js';
 // The file itself, not the pipeline's index: this process must not load onnxruntime.
-import { checkParameters } from '../pipeline/parameters.js';
+import { checkParameters, LIMITS, type Limits } from '../pipeline/parameters.js';
 import {
   type GenerationParameters,
   type ModelInfo,
   SCHEDULER_NAMES,
   type SchedulerName,
 } from '../pipeline/types.js';
+import type { Rules } from './types.js';
+
+/** The pipeline's limits with what the settings allow at most. */
+export function limitsWithin(most: { readonly steps: number; readonly side: number }): Limits {
+  return {
+    steps: { min: LIMITS.steps.min, max: Math.min(LIMITS.steps.max, most.steps) },
+    side: { min: LIMITS.side.min, max: Math.min(LIMITS.side.max, most.side) },
+  };
+}
 
 /** What may be given; all else comes from the model. */
 export interface Given {
@@ -32,27 +41,47 @@ export function newSeed(): number {
  * Parameters for this model, with its defaults where nothing was given.
  * @throws UserError that names what is out of range
  */
-export function parametersFor(given: Given, info: ModelInfo): GenerationParameters {
-  const size = given.size === undefined ? undefined : parseSize(given.size, info);
+export function parametersFor(
+  given: Given,
+  info: ModelInfo,
+  { limits }: Rules,
+): GenerationParameters {
+  const usual = usualSize(info, limits);
+  const size = given.size === undefined ? usual : parseSize(given.size, usual);
   const scheduler = given.scheduler === undefined ? undefined : parseScheduler(given.scheduler);
   const parameters: GenerationParameters = {
     prompt: given.prompt,
     negativePrompt: given.negativePrompt ?? '',
     seed: given.seed ?? newSeed(),
-    steps: given.steps ?? info.defaultSteps,
+    steps: given.steps ?? Math.min(info.defaultSteps, limits.steps.max),
     guidanceScale: given.guidanceScale ?? info.defaultGuidanceScale,
-    width: size?.width ?? info.defaultWidth,
-    height: size?.height ?? info.defaultHeight,
+    ...size,
     ...(scheduler === undefined ? {} : { scheduler }),
   };
-  return checkParameters(parameters, info);
+  return checkParameters(parameters, info, limits);
+}
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** The model's own size, made smaller in its proportions where the limits are below it. */
+export function usualSize(info: ModelInfo, { side }: Limits): Size {
+  const { defaultWidth, defaultHeight, sizeMultiple } = info;
+  const scale = Math.min(1, side.max / Math.max(defaultWidth, defaultHeight));
+  if (scale === 1) return { width: defaultWidth, height: defaultHeight };
+  const least = Math.ceil(side.min / sizeMultiple) * sizeMultiple;
+  const fit = (length: number) =>
+    Math.max(least, Math.floor((length * scale) / sizeMultiple) * sizeMultiple);
+  return { width: fit(defaultWidth), height: fit(defaultHeight) };
 }
 
 /** @throws UserError 'size-format'; `checkParameters` says what the model allows */
-function parseSize(text: string, info: ModelInfo): { width: number; height: number } {
+function parseSize(text: string, usual: Size): Size {
   const match = /^\s*(\d{1,5})(?:\s*[x×*]\s*(\d{1,5}))?\s*$/i.exec(text);
   if (match === null) {
-    const example = `${info.defaultWidth}x${info.defaultHeight}`;
+    const example = `${usual.width}x${usual.height}`;
     throw new UserError(
       'size-format',
       `A size is written as width x height in pixels, such as ${example}.`,
@@ -77,16 +106,23 @@ function parseScheduler(text: string): SchedulerName {
 /** Aspect ratios that people ask for, width over height. */
 const RATIOS = [1, 4 / 3, 3 / 4, 3 / 2, 2 / 3, 16 / 9, 9 / 16] as const;
 
-/** Sizes of about the model's own number of pixels, the default first. */
-export function commonSizes(info: ModelInfo): string[] {
-  const area = info.defaultWidth * info.defaultHeight;
-  const multiple = info.sizeMultiple;
-  const round = (n: number) => Math.max(multiple, Math.round(n / multiple) * multiple);
-  const sizes = [`${info.defaultWidth}x${info.defaultHeight}`];
-  for (const ratio of RATIOS) {
-    sizes.push(`${round(Math.sqrt(area * ratio))}x${round(Math.sqrt(area / ratio))}`);
-  }
-  return [...new Set(sizes)];
+/** Sizes of about the model's own number of pixels and within the limits, the default first. */
+export function commonSizes(info: ModelInfo, limits: Limits): string[] {
+  const usual = usualSize(info, limits);
+  const sizes = [usual, ...RATIOS.map((ratio) => sizeOfRatio(ratio, info, limits))];
+  return [...new Set(sizes.map(({ width, height }) => `${width}x${height}`))];
+}
+
+/** The size of about the model's own number of pixels whose width over height comes near `ratio`. */
+export function sizeOfRatio(ratio: number, info: ModelInfo, limits: Limits): Size {
+  const { sizeMultiple: multiple } = info;
+  const { width, height } = usualSize(info, limits);
+  const area = width * height;
+  const least = Math.ceil(limits.side.min / multiple) * multiple;
+  const most = Math.max(least, Math.floor(limits.side.max / multiple) * multiple);
+  const fit = (length: number) =>
+    Math.min(most, Math.max(least, Math.round(length / multiple) * multiple));
+  return { width: fit(Math.sqrt(area * ratio)), height: fit(Math.sqrt(area / ratio)) };
 }
 
 /** Accepts 7.5 and 7,5. @throws UserError 'not-a-number' that names the field */

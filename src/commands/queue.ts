@@ -9,7 +9,7 @@ import type { SlashCommand } from './types.js';
 const SHOWN = 10;
 
 export const queue: SlashCommand = {
-  data: {
+  data: () => ({
     ...named(['queue', 'warteschlange', 'file']),
     ...described([
       'What waits and runs, and where yours stand',
@@ -17,7 +17,7 @@ export const queue: SlashCommand = {
       'Ce qui attend et tourne, et où en sont vos images',
     ]),
     ...EVERYWHERE,
-  },
+  }),
 
   async execute(_interaction, exchange, bot) {
     const texts = textsFor(exchange.locale);

@@ -10,7 +10,7 @@ export function nothingPainted(): UserError {
 }
 
 export const reroll: SlashCommand = {
-  data: {
+  data: () => ({
     ...named(['reroll', 'neuwürfeln', 'relancer']),
     ...described([
       'Your newest picture again, from other noise',
@@ -18,7 +18,7 @@ export const reroll: SlashCommand = {
       'Votre dernière image à nouveau, à partir d’un autre bruit',
     ]),
     ...EVERYWHERE,
-  },
+  }),
 
   async execute(_interaction, exchange, bot) {
     const [newest] = await bot.store.latest(exchange.userId, 1);

@@ -63,7 +63,8 @@ export async function parametersOf(
   const info = bot.engines.info ?? (await bot.engines.ready());
   const size = width === undefined || height === undefined ? undefined : `${width}x${height}`;
   const own = scheduler === info.defaultScheduler; // the model's own has its own settings
-  const parameters = parametersFor({ ...read, size, scheduler: own ? undefined : scheduler }, info);
+  const given = { ...read, size, scheduler: own ? undefined : scheduler };
+  const parameters = parametersFor(given, info, bot.rules);
   return { parameters, generation: undefined };
 }
 

@@ -12,7 +12,7 @@ import { unknownGeneration } from './source.js';
 import type { SlashCommand } from './types.js';
 
 export const steps: SlashCommand = {
-  data: {
+  data: () => ({
     ...named(['steps', 'schritte', 'étapes']),
     ...described([
       'See how a picture of yours came to be',
@@ -108,7 +108,7 @@ export const steps: SlashCommand = {
         max_value: 300,
       },
     ],
-  },
+  }),
 
   async execute(interaction, exchange, bot) {
     const { options } = interaction;

@@ -10,23 +10,31 @@ import type { RESTPostAPIChatInputApplicationCommandsJSONBody } from 'discord-ap
 import type { Logger } from 'pino';
 import type { Pressed } from '../discord/custom-id.js';
 import type { Exchange } from '../discord/exchange.js';
+import type { Limits } from '../pipeline/parameters.js';
 import type { Queue } from '../queue/types.js';
 import type { Store } from '../store/types.js';
 import type { EnginePool } from './engines.js';
 import type { Generations } from './generations.js';
+
+/** What the one who runs the bot has laid down for every picture. */
+export interface Rules {
+  readonly limits: Limits;
+}
 
 export interface Bot {
   readonly store: Store;
   readonly queue: Queue;
   readonly engines: EnginePool;
   readonly generations: Generations;
+  readonly rules: Rules;
   /** hosts (with a port where it is not the usual one) that attachments may be fetched from */
   readonly attachmentHosts: readonly string[];
   readonly logger: Logger;
 }
 
 export interface SlashCommand {
-  readonly data: RESTPostAPIChatInputApplicationCommandsJSONBody;
+  /** What Discord is told of it; all but its name may depend on the limits. */
+  data(limits: Limits): RESTPostAPIChatInputApplicationCommandsJSONBody;
   execute(interaction: ChatInputCommandInteraction, exchange: Exchange, bot: Bot): Promise<void>;
   /** for options with autocomplete */
   complete?(interaction: AutocompleteInteraction, exchange: Exchange, bot: Bot): Promise<void>;

@@ -11,6 +11,7 @@ import {
   type MessageBody,
   ORIGINAL,
   type ReplyAddress,
+  type ReplyToken,
   TOKEN_LIFETIME,
   textOnly,
 } from './message.js';
@@ -47,6 +48,8 @@ export class Exchange {
   #answered: FirstAnswer['type'] | undefined;
   #ephemeral = false;
   #messageId: string = ORIGINAL;
+  /** something stands in the channel by now, so that more can follow it */
+  #shown = false;
 
   constructor(interaction: InteractionFacts, rest: MessageRest, now: number) {
     this.#interaction = interaction;
@@ -61,14 +64,34 @@ export class Exchange {
   /** The reply of this interaction. */
   address(ephemeral: boolean): ReplyAddress {
     return {
+      ...this.#token(),
       applicationId: this.#interaction.applicationId,
+      messageId: this.#messageId,
+      ephemeral,
+    };
+  }
+
+  /**
+   * What this interaction leaves in one's hand: it makes messages that its person alone sees.
+   * Undefined while it could not: Discord takes a message that follows an answer which still loads
+   * for that answer.
+   */
+  get token(): ReplyToken | undefined {
+    return this.#shown ? this.#token() : undefined;
+  }
+
+  #token(): ReplyToken {
+    return {
       interactionId: this.#interaction.id,
       interactionToken: this.#interaction.token,
       tokenExpiresAt: this.#receivedAt + TOKEN_LIFETIME,
       channelId: this.#interaction.channelId ?? '',
-      messageId: this.#messageId,
-      ephemeral,
     };
+  }
+
+  /** To be called when somebody else has shown something in the reply of this interaction. */
+  shown(): void {
+    this.#shown = true;
   }
 
   /** "Thinking ..."; resolves with the message's id where Discord tells it. Twice is as once. */
@@ -84,12 +107,14 @@ export class Exchange {
   /** Takes a button press; `edit` then changes the message that the button stands on. */
   async deferUpdate(): Promise<void> {
     await this.#answer({ type: 'defer-update' });
+    this.#shown = true;
   }
 
   /** Answers at once. */
   async respond(body: MessageBody, ephemeral: boolean): Promise<void> {
     this.#ephemeral = ephemeral;
     await this.#answer({ type: 'message', body, ephemeral });
+    this.#shown = true;
   }
 
   async modal(modal: APIModalInteractionResponseCallbackData): Promise<void> {
@@ -104,6 +129,7 @@ export class Exchange {
   /** Replaces the reply, or after `deferUpdate` the button's message. */
   async edit(body: MessageBody): Promise<void> {
     await this.#persist(() => this.#rest.editByToken(this.address(this.#ephemeral), body));
+    this.#shown = true;
   }
 
   async deleteReply(): Promise<void> {

@@ -19,6 +19,8 @@ export type Transport = (body: MessageBody, final: boolean) => Promise<Sent>;
  */
 export type Delivery = 'delivered' | 'gone' | 'refused' | 'abandoned';
 
+/** How long a farewell is tried, ms: the process is about to end. */
+const PARTING = 1200;
 /** How long the final state is tried, ms. Later a restart takes it up again. */
 const PATIENCE = 15 * 60_000;
 
@@ -28,6 +30,7 @@ export class LiveReply {
   /** the newest state that has not been sent */
   #frame: MessageBody | undefined;
   #final: MessageBody | undefined;
+  #farewell: MessageBody | undefined;
   #source: (() => Promise<MessageBody | undefined>) | undefined;
   /** true while the source has been asked and has not answered */
   #pulling = false;
@@ -50,16 +53,34 @@ export class LiveReply {
 
   /** Shows a state when it can; a newer one replaces it unseen. */
   show(body: MessageBody): void {
-    if (this.#final !== undefined || this.#outcome !== undefined) return;
+    if (this.#isEnding()) return;
     this.#frame = body;
     this.#start();
   }
 
   /** From now on asks `source` for the next picture whenever one could be shown; it ends with undefined. */
   follow(source: () => Promise<MessageBody | undefined>): void {
-    if (this.#final !== undefined || this.#outcome !== undefined) return;
+    if (this.#isEnding()) return;
     this.#source = source;
     this.#start();
+  }
+
+  /**
+   * The last state of this process, which is not the end: goes out when the edit in flight has
+   * landed, and nothing after it. Resolves when it has landed or was given up; does nothing where
+   * the final state is on its way.
+   */
+  async leave(body: MessageBody): Promise<void> {
+    if (this.#isEnding()) return;
+    this.#farewell = body;
+    this.#frame = undefined;
+    this.#source = undefined;
+    this.#start();
+    await this.#loop;
+  }
+
+  #isEnding(): boolean {
+    return [this.#final, this.#farewell, this.#outcome].some((one) => one !== undefined);
   }
 
   /** The last state: resolves when its fate is known. After 'refused' another may be tried. */
@@ -73,6 +94,12 @@ export class LiveReply {
       await this.#loop;
     }
     return this.#outcome;
+  }
+
+  /** There is a new way to Discord: what waits for the end of a pause need not. */
+  resume(): void {
+    this.#quietUntil = 0;
+    this.#wake();
   }
 
   /** Sends nothing more. An edit in flight is left to land. */
@@ -93,6 +120,7 @@ export class LiveReply {
     while (this.#outcome === undefined) {
       const quiet = this.#quietUntil - Date.now();
       if (this.#final !== undefined) await this.#deliver(this.#final);
+      else if (this.#farewell !== undefined) await this.#part(this.#farewell);
       else if (quiet > 0) await this.#pause(quiet);
       else if (this.#frame !== undefined) await this.#send(this.#frame);
       else if (this.#source !== undefined) {
@@ -160,6 +188,22 @@ export class LiveReply {
         else await delay(wait, undefined, { signal: this.#closed.signal }).catch(() => {});
       }
     }
+  }
+
+  async #part(body: MessageBody): Promise<void> {
+    const until = Date.now() + PARTING;
+    for (let attempt = 1; this.#outcome === undefined; attempt++) {
+      try {
+        await this.#transport(body, false);
+        break;
+      } catch (error) {
+        const failure = failureOf(error);
+        const wait = failure.kind === 'later' ? (failure.afterMs ?? backoff(attempt)) : PARTING;
+        if (Date.now() + wait >= until) break;
+        await delay(wait, undefined, { signal: this.#closed.signal }).catch(() => {});
+      }
+    }
+    this.#outcome ??= 'abandoned';
   }
 
   /** Waits until something changes, or for so many ms. */

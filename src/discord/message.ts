@@ -20,17 +20,26 @@ export interface MessageBody {
   readonly files: readonly MessageFile[];
 }
 
-/** Where a reply lives and what can still reach it. */
-export interface ReplyAddress {
-  readonly applicationId: string;
+/** What an interaction leaves in one's hand: a token that reaches its replies for 15 minutes. */
+export interface ReplyToken {
   readonly interactionId: string;
   readonly interactionToken: string;
   /** ms since the epoch */
   readonly tokenExpiresAt: number;
+  /** where the interaction took place */
   readonly channelId: string;
+}
+
+/** Where a reply lives and what can still reach it. */
+export interface ReplyAddress extends ReplyToken {
+  readonly applicationId: string;
   /** a message's id, '@original' while only Discord knows it, null while there is no message */
   readonly messageId: string | null;
   readonly ephemeral: boolean;
+  /** true: the token calls the message '@original' though it did not make it: from a press on it */
+  readonly pressed?: boolean;
+  /** from something else that its owner did later: makes a new private message where the first token is dead */
+  readonly relief?: ReplyToken;
 }
 
 /** The reply to the interaction itself, before its id is known. */

@@ -51,16 +51,30 @@ export function waitingPanel(
   picture: PictureFacts,
   place: { readonly ahead: number; readonly expectedMs: number | undefined },
   texts: Texts,
+  /** true: a private reply that will soon be out of reach, unless somebody presses a button */
+  dying = false,
 ): MessageBody {
   const wait =
     place.expectedMs === undefined ? undefined : duration(coarse(place.expectedMs), texts);
   return {
-    content: `${heading(picture.prompt, texts)}\n${texts.waiting(place.ahead, wait)}`,
+    content: `${heading(picture.prompt, texts)}\n${texts.waiting(place.ahead, wait)}${note(dying, texts)}`,
     components: [
-      row(button(texts.buttons.cancel, customId('cancel', picture.id), ButtonStyle.Danger)),
+      row(
+        ...keep(dying, picture, texts),
+        button(texts.buttons.cancel, customId('cancel', picture.id), ButtonStyle.Danger),
+      ),
     ],
     files: [],
   };
+}
+
+function note(dying: boolean, texts: Texts): string {
+  return dying ? `\n-# ${texts.dying}` : '';
+}
+
+function keep(dying: boolean, picture: PictureFacts, texts: Texts) {
+  if (!dying) return [];
+  return [button(texts.buttons.keep, customId('keep', picture.id), ButtonStyle.Primary)];
 }
 
 /** Being painted: the newest preview, the step and the time left. */
@@ -73,6 +87,8 @@ export function formingPanel(
     readonly file: MessageFile | undefined;
   },
   texts: Texts,
+  /** as of `waitingPanel` */
+  dying = false,
 ): MessageBody {
   const { index, total, leftMs, file } = progress;
   const bar = progressBar(index, total);
@@ -81,9 +97,10 @@ export function formingPanel(
     ...(leftMs === undefined ? [] : [texts.left(duration(leftMs, texts))]),
   ];
   return {
-    content: `${heading(picture.prompt, texts)}\n\`${bar}\` ${facts.join(' · ')}`,
+    content: `${heading(picture.prompt, texts)}\n\`${bar}\` ${facts.join(' · ')}${note(dying, texts)}`,
     components: [
       row(
+        ...keep(dying, picture, texts),
         button(
           texts.buttons.stop,
           customId('stop', picture.id),
@@ -94,6 +111,25 @@ export function formingPanel(
       ),
     ],
     files: file === undefined ? [] : [file],
+  };
+}
+
+/**
+ * The bot ends while the picture waits or is being painted; the next start goes on. The button is
+ * there so that the message can be found again, and does nothing meanwhile.
+ */
+export function restartingPanel(
+  picture: PictureFacts,
+  /** of one that is being painted */
+  progress: { readonly index: number; readonly file: MessageFile | undefined } | undefined,
+  texts: Texts,
+): MessageBody {
+  const sentence = progress === undefined ? texts.restarting : texts.restartingAt(progress.index);
+  const id = customId('cancel', picture.id);
+  return {
+    content: `${heading(picture.prompt, texts)}\n${sentence}`,
+    components: [row(button(texts.buttons.cancel, id, ButtonStyle.Danger, true))],
+    files: progress?.file === undefined ? [] : [progress.file],
   };
 }
 

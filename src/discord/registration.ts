@@ -6,6 +6,7 @@ import type {
   RESTPostAPIApplicationCommandsJSONBody,
 } from 'discord-api-types/v10';
 import { Routes } from 'discord-api-types/v10';
+import { failureOf } from './failures.js';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -66,20 +67,56 @@ export function sameCommands(
   return registered.length === ours.length && key(registered) === key(ours);
 }
 
+export interface Places {
+  /** the one server that is to have the commands; absent: all servers, through the global ones */
+  readonly guildId?: string | undefined;
+  /** the one server that had them before, where it was another */
+  readonly formerGuildId?: string | undefined;
+}
+
 /**
- * Registers the commands when they differ from what Discord has: in one guild, or everywhere.
- * @returns true when they were registered
+ * Registers the commands where they differ from what Discord has: in one guild, or everywhere. What
+ * an earlier start left in another place is taken away, so that nobody sees a command twice.
+ * @returns true when anything was changed
  */
 export async function registerCommands(
   rest: REST,
   applicationId: string,
   ours: readonly RESTPostAPIApplicationCommandsJSONBody[],
-  guildId?: string,
+  { guildId, formerGuildId }: Places = {},
 ): Promise<boolean> {
-  const route =
+  const everywhere = Routes.applicationCommands(applicationId);
+  const within = (guild: string) => Routes.applicationGuildCommands(applicationId, guild);
+  let changed =
     guildId === undefined
-      ? Routes.applicationCommands(applicationId)
-      : Routes.applicationGuildCommands(applicationId, guildId);
+      ? await bring(rest, everywhere, ours)
+      : await bring(rest, within(guildId), ours.map(forGuild));
+  if (guildId !== undefined) changed = (await bring(rest, everywhere, [])) || changed;
+  if (formerGuildId !== undefined && formerGuildId !== guildId) {
+    try {
+      changed = (await bring(rest, within(formerGuildId), [])) || changed;
+    } catch (error) {
+      // The bot is no longer in that server: nobody sees its commands there.
+      if (failureOf(error).kind !== 'gone') throw error;
+    }
+  }
+  return changed;
+}
+
+/** Without what only global commands have: Discord does not give it back for those of a guild. */
+function forGuild(
+  command: RESTPostAPIApplicationCommandsJSONBody,
+): RESTPostAPIApplicationCommandsJSONBody {
+  const { contexts: _contexts, integration_types: _types, ...rest } = command;
+  return rest;
+}
+
+/** Makes the commands at one route ours. True when they were not. */
+async function bring(
+  rest: REST,
+  route: `/${string}`,
+  ours: readonly RESTPostAPIApplicationCommandsJSONBody[],
+): Promise<boolean> {
   const query = new URLSearchParams({ with_localizations: 'true' });
   const registered = (await rest.get(route, { query })) as APIApplicationCommand[];
   if (sameCommands(registered, ours)) return false;

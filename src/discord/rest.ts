@@ -71,7 +71,7 @@ export class MessageRest {
       fullRoute: Routes.webhookMessage(
         address.applicationId,
         address.interactionToken,
-        address.messageId ?? ORIGINAL,
+        address.pressed ? ORIGINAL : (address.messageId ?? ORIGINAL),
       ),
       body: editBody(body),
       auth: false,

@@ -2,7 +2,7 @@
 // the bot's own token once that has died, or a new message where there is none to edit.
 
 import { failureOf } from './failures.js';
-import { type MessageBody, ORIGINAL, type ReplyAddress } from './message.js';
+import { type MessageBody, ORIGINAL, type ReplyAddress, type ReplyToken } from './message.js';
 import type { MessageRest, Sent } from './rest.js';
 
 export interface TransportHooks {
@@ -29,6 +29,9 @@ export interface TransportOptions {
   readonly privateNotice: MessageBody;
 }
 
+/** What is sent when there is no way to say something that another state will say again. */
+const OUT_OF_REACH: Sent = { messageId: undefined, paceMs: 60_000 };
+
 export class ReplyTransport {
   readonly #rest: MessageRest;
   readonly #marker: string;
@@ -36,7 +39,8 @@ export class ReplyTransport {
   readonly #privateNotice: MessageBody;
   #address: ReplyAddress;
   #unsure: boolean;
-  #tokenDead = false;
+  /** the token that Discord has refused */
+  #deadToken: string | undefined;
   readonly #after: Promise<void> | undefined;
   #open: () => void = () => {};
   /** Resolves when the message has shown its first state, or never will. */
@@ -57,6 +61,35 @@ export class ReplyTransport {
   get messageId(): string | null {
     const id = this.#address.messageId;
     return id === ORIGINAL ? null : id;
+  }
+
+  /** Where the message is now, and by what it is reached. */
+  get address(): ReplyAddress {
+    return this.#address;
+  }
+
+  /** True while a state changes a message that is there and shows it to its reader. */
+  get canEdit(): boolean {
+    if (this.#address.messageId === null) return false;
+    return this.#tokenAlive() || (!this.#address.ephemeral && this.messageId !== null);
+  }
+
+  /** A press of one of the message's own buttons: its token reaches the message from now on. */
+  renew(token: ReplyToken, messageId: string): void {
+    const { interactionId, interactionToken, tokenExpiresAt } = token;
+    const fresh = { interactionId, interactionToken, tokenExpiresAt, pressed: true };
+    this.#address = { ...this.#address, ...fresh };
+    this.learn(messageId);
+  }
+
+  /** Something else that the owner did: where the reply is private, the last way to them. */
+  relieve(token: ReplyToken): void {
+    this.#address = { ...this.#address, relief: token };
+  }
+
+  #tokenAlive(): boolean {
+    const { interactionToken, tokenExpiresAt } = this.#address;
+    return this.#deadToken !== interactionToken && Date.now() < tokenExpiresAt;
   }
 
   /** The id that the first answer made known. */
@@ -82,15 +115,16 @@ export class ReplyTransport {
   }
 
   async #send(body: MessageBody, final: boolean): Promise<Sent> {
-    if (!this.#tokenDead && Date.now() < this.#address.tokenExpiresAt) {
+    while (this.#tokenAlive()) {
+      const { interactionToken } = this.#address;
       try {
         return await this.#byToken(body);
       } catch (error) {
         if (failureOf(error).kind !== 'token') throw error;
-        this.#tokenDead = true;
+        this.#deadToken = interactionToken; // and meanwhile there may be a fresh one
       }
     }
-    return this.#byBot(body, final);
+    return this.#address.ephemeral ? this.#privately(body, final) : this.#byBot(body, final);
   }
 
   async #byToken(body: MessageBody): Promise<Sent> {
@@ -107,18 +141,37 @@ export class ReplyTransport {
   }
 
   async #byBot(body: MessageBody, final: boolean): Promise<Sent> {
-    // Nothing but the interaction's token reaches a private reply. A public word instead must not
-    // show the picture or whose it is, and is worth saying only once, at the end.
-    const shown = this.#address.ephemeral ? this.#privateNotice : body;
-    if (this.#address.ephemeral && !final) return { messageId: undefined, paceMs: 60_000 };
-    if (!this.#address.ephemeral) {
-      if (this.messageId === null) await this.#look();
-      if (this.messageId !== null) {
-        return this.#rest.editByBot(this.#address.channelId, this.messageId, shown);
-      }
-      if (!final) return { messageId: undefined, paceMs: 60_000 };
+    if (this.messageId === null) await this.#look();
+    if (this.messageId !== null) {
+      return this.#rest.editByBot(this.#address.channelId, this.messageId, body);
     }
-    return this.#make(() => this.#rest.post(this.#address.channelId, shown, this.#marker));
+    if (!final) return OUT_OF_REACH;
+    return this.#make(() => this.#rest.post(this.#address.channelId, body, this.#marker));
+  }
+
+  /**
+   * Nothing but an interaction's token reaches a person privately. Without one, a public word must
+   * not show the picture or whose it is. Either is worth saying only once, at the end.
+   */
+  async #privately(body: MessageBody, final: boolean): Promise<Sent> {
+    if (!final) return OUT_OF_REACH;
+    const { relief } = this.#address;
+    if (relief !== undefined && Date.now() < relief.tokenExpiresAt) {
+      const { relief: _, pressed: __, ...address } = { ...this.#address, ...relief };
+      try {
+        return await this.#make(async () => {
+          const sent = await this.#rest.followUp(address, body);
+          this.#address = address; // what comes after it changes the new message
+          return sent;
+        });
+      } catch (error) {
+        const { kind } = failureOf(error);
+        if (kind !== 'token' && kind !== 'gone') throw error;
+      }
+    }
+    return this.#make(() =>
+      this.#rest.post(this.#address.channelId, this.#privateNotice, this.#marker),
+    );
   }
 
   /** Finds the message that an unconfirmed call may have made. Private ones cannot be found. */

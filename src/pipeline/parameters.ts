@@ -19,16 +19,25 @@ export const LIMITS = {
   clipSkip: { min: 0, max: 24 },
 } as const;
 
+/** What one host allows: the pipeline's own limits or narrower ones. */
+export interface Limits {
+  readonly steps: { readonly min: number; readonly max: number };
+  /** px */
+  readonly side: { readonly min: number; readonly max: number };
+}
+
 /**
+ * @param limits narrower than the pipeline's where the host wants them so
  * @returns the same parameters
  * @throws UserError that says what is wrong and what is allowed
  */
 export function checkParameters(
   parameters: GenerationParameters,
   info: Pick<ModelInfo, 'sizeMultiple'>,
+  limits: Limits = LIMITS,
 ): GenerationParameters {
   integer('seed', parameters.seed, LIMITS.seed);
-  integer('steps', parameters.steps, LIMITS.steps);
+  integer('steps', parameters.steps, limits.steps);
   const { guidanceScale, scheduler } = parameters;
   const { min, max } = LIMITS.guidanceScale;
   if (!(guidanceScale >= min && guidanceScale <= max)) {
@@ -42,7 +51,7 @@ export function checkParameters(
       },
     );
   }
-  checkSize(parameters.width, parameters.height, info.sizeMultiple);
+  checkSize(parameters.width, parameters.height, info.sizeMultiple, limits.side);
   for (const [name, text] of [
     ['prompt', parameters.prompt],
     ['negative prompt', parameters.negativePrompt],
@@ -123,9 +132,10 @@ function integer(
   );
 }
 
-function checkSize(width: number, height: number, multiple: number): void {
-  const min = Math.ceil(LIMITS.side.min / multiple) * multiple;
-  const max = Math.floor(LIMITS.side.max / multiple) * multiple;
+function checkSize(width: number, height: number, multiple: number, side: Limits['side']): void {
+  const min = Math.ceil(side.min / multiple) * multiple;
+  // A model whose smallest picture is larger than what the host allows still paints that one.
+  const max = Math.max(min, Math.floor(side.max / multiple) * multiple);
   const fits = (side: number) =>
     Number.isInteger(side) && side >= min && side <= max && side % multiple === 0;
   if (fits(width) && fits(height)) return;

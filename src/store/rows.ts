@@ -28,6 +28,15 @@ const REPLY = z.object({
   ephemeral: z.boolean(),
   locale: z.string(),
   attachmentLimit: z.number().min(0),
+  pressed: z.exactOptional(z.boolean()),
+  relief: z.exactOptional(
+    z.object({
+      interactionId: z.string(),
+      interactionToken: z.string(),
+      tokenExpiresAt: z.number(),
+      channelId: z.string(),
+    }),
+  ),
 }) satisfies z.ZodType<Omit<ReplyTarget, 'messageId'>>;
 
 const ROW = z.object({

@@ -4,6 +4,14 @@ import type { GenerationParameters, InitImage, KeptStep } from '../pipeline/type
 
 export type GenerationState = 'queued' | 'running' | 'done' | 'stopped' | 'cancelled' | 'failed';
 
+/** A later token of the same person: makes a private message where the reply's own token is dead. */
+export interface ReliefToken {
+  readonly interactionId: string;
+  readonly interactionToken: string;
+  readonly tokenExpiresAt: number;
+  readonly channelId: string;
+}
+
 /** Where the reply lives, and how long it can be edited with the interaction's token. */
 export interface ReplyTarget {
   readonly applicationId: string;
@@ -20,6 +28,9 @@ export interface ReplyTarget {
   readonly locale: string;
   /** bytes that a file may have */
   readonly attachmentLimit: number;
+  /** true: the token is from a press on the message, which it calls '@original' */
+  readonly pressed?: boolean;
+  readonly relief?: ReliefToken;
 }
 
 export type ParentRelation = 'reroll' | 'vary' | 'branch' | 'edit';
@@ -82,7 +93,7 @@ export interface Store {
   /** queued and running ones, and ended ones whose reply was not delivered, oldest first */
   unfinished(): Promise<Generation[]>;
   setMessage(id: string, messageId: string): Promise<void>;
-  /** a fresh token for the reply: from a button press on it */
+  /** a fresh token for the reply, from a button press on it, or a later one of its owner's */
   setReply(id: string, reply: ReplyTarget): Promise<void>;
   start(id: string, startedAt: number): Promise<void>;
   /** stores the kept step and replaces the checkpoint, in one transaction */

@@ -198,6 +198,55 @@ test('a state that Discord refuses is reported, and another may end the reply', 
   expect(await again).toBe('delivered');
 });
 
+test('a farewell follows the edit in flight at once, and nothing follows it', async () => {
+  const { wire, live } = setup();
+  live.show(textOnly('preview'));
+  await wire.count(1);
+  live.show(textOnly('never'));
+  const left = live.leave(textOnly('back soon'));
+  wire.sent[0]?.land(3_600_000);
+  await wire.count(2);
+  live.show(textOnly('too late'));
+  wire.sent[1]?.land();
+  await left;
+  expect(await live.finish(textOnly('end'))).toBe('abandoned');
+  expect(wire.texts).toEqual(['preview', 'back soon']);
+});
+
+test('a farewell is tried again after a short wait, and given up for a long one', async () => {
+  const { wire, live } = setup();
+  const left = live.leave(textOnly('back soon'));
+  await wire.count(1);
+  wire.sent[0]?.fail(rateLimit(20));
+  await wire.count(2);
+  wire.sent[1]?.fail(rateLimit(60_000));
+  await left;
+  expect(wire.texts).toEqual(['back soon', 'back soon']);
+});
+
+test('a farewell does not take the place of the end', async () => {
+  const { wire, live } = setup();
+  const ending = live.finish(textOnly('end'));
+  await live.leave(textOnly('back soon'));
+  await wire.count(1);
+  wire.sent[0]?.land();
+  expect(await ending).toBe('delivered');
+  expect(wire.texts).toEqual(['end']);
+});
+
+test('a pause ends when there is a new way', async () => {
+  const { wire, live } = setup();
+  live.show(textOnly('1'));
+  await wire.count(1);
+  wire.sent[0]?.land(3_600_000);
+  live.show(textOnly('2'));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(wire.texts).toEqual(['1']);
+  live.resume();
+  await wire.count(2);
+  live.close();
+});
+
 test('closing gives the final state up and leaves no timer behind', async () => {
   const { wire, live } = setup();
   const ending = live.finish(textOnly('end'));

@@ -4,8 +4,9 @@ import type { APIApplicationCommand } from 'discord-api-types/v10';
 import { expect, test } from 'vitest';
 import { COMMANDS } from '../../src/commands/index.js';
 import { sameCommands } from '../../src/discord/registration.js';
+import { LIMITS } from '../../src/pipeline/parameters.js';
 
-const ours = COMMANDS.map((command) => command.data);
+const ours = COMMANDS.map((command) => command.data(LIMITS));
 
 /** The commands as Discord gives them back: with its fields and defaults, in another order. */
 function asDiscordTells(): APIApplicationCommand[] {

@@ -130,6 +130,78 @@ test('a private reply out of reach is not made public: a notice without it, and 
   expect(announced()).toBe(1);
 });
 
+const LATER = {
+  interactionId: '3',
+  interactionToken: 'later',
+  channelId: '6',
+  tokenExpiresAt: Number.MAX_SAFE_INTEGER,
+};
+
+test('a press on a reply makes it reachable again, under the name that the new token gives it', async () => {
+  const { transport: t } = transport({
+    messageId: '77',
+    ephemeral: true,
+    tokenExpiresAt: Date.now() - 1,
+  });
+  expect(t.canEdit).toBe(false);
+  t.renew(LATER, '77');
+  expect(t.canEdit).toBe(true);
+  await t.send(textOnly('preview'), false);
+  await t.send(textOnly('end'), true);
+  expect(ways()).toEqual([
+    'PATCH /webhooks/1/later/messages/@original',
+    'PATCH /webhooks/1/later/messages/@original',
+  ]);
+});
+
+test('a token that is refused while a fresh one has come is not the end of the way', async () => {
+  const { transport: t } = transport({ messageId: '77', ephemeral: true });
+  answer = (call) => {
+    if (!call.path.includes('/tok/')) return { status: 200, json: { id: '77' } };
+    t.renew(LATER, '77');
+    return { status: 401, json: { code: 50_027, message: 'Invalid Webhook Token' } };
+  };
+  await t.send(textOnly('end'), true);
+  expect(ways()).toEqual([
+    'PATCH /webhooks/1/tok/messages/77',
+    'PATCH /webhooks/1/later/messages/@original',
+  ]);
+});
+
+test('a private reply out of reach follows what its owner did later, privately and once', async () => {
+  const { transport: t, learned } = transport({
+    messageId: '77',
+    ephemeral: true,
+    tokenExpiresAt: Date.now() - 1,
+  });
+  t.relieve(LATER);
+  answer = () => ({ status: 200, json: { id: '99' } });
+  await t.send(textOnly('preview'), false);
+  expect(calls).toEqual([]);
+  await t.send(textOnly('the secret prompt'), true);
+  expect(ways()).toEqual(['POST /webhooks/1/later?wait=true']);
+  expect(calls[0]?.body).toMatchObject({ content: 'the secret prompt', flags: 64 });
+  expect(learned).toEqual(['99']);
+  await t.send(textOnly('changed'), true);
+  expect(ways()[1]).toBe('PATCH /webhooks/1/later/messages/99');
+});
+
+test('a private reply whose every token is dead ends with the notice that tells nothing', async () => {
+  const { transport: t } = transport({
+    messageId: '77',
+    ephemeral: true,
+    tokenExpiresAt: Date.now() - 1,
+  });
+  t.relieve(LATER);
+  answer = (call) =>
+    call.path.startsWith('/webhooks')
+      ? { status: 401, json: { code: 50_027, message: 'Invalid Webhook Token' } }
+      : { status: 200, json: { id: '78' } };
+  await t.send(textOnly('the secret prompt'), true);
+  expect(ways()).toEqual(['POST /webhooks/1/later?wait=true', 'POST /channels/5/messages']);
+  expect(calls[1]?.body.content).toBe('a private picture has ended');
+});
+
 test('a follow-up whose making was not confirmed is found again instead of made twice', async () => {
   const { transport: t, learned } = transport({ messageId: null });
   answer = (call) => {

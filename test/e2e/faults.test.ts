@@ -1,6 +1,7 @@
 // Everything that Discord and the network do wrong during a generation: the final image arrives,
 // exactly once.
 
+import { MessageFlags } from 'discord-api-types/v10';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Sandbox } from '../../src/sandbox/types.js';
 import {
@@ -177,6 +178,52 @@ test('a private reply whose token has died stays private; /steps still has the p
   expect(fresh()).toEqual([]);
   const steps = await user.command('steps');
   await steps.waitFor((m) => m.attachments.length > 0);
+});
+
+test('a press on a private reply whose token has died brings it back within reach', async () => {
+  const { user, interaction } = await paint({
+    ...LONG,
+    steps: 150,
+    prompt: 'hush again',
+    private: true,
+    size: '128x128',
+  });
+  const forming = await interaction.waitFor((m) =>
+    customIds(m).some((id) => id.startsWith('stop:')),
+  );
+  sandbox.faults.expire(interaction);
+  await user.click(forming, /^stop:/);
+  const message = await done(interaction);
+  expect(message.content).toContain('hush again');
+  expect(interaction.messages()).toHaveLength(1);
+});
+
+test('a private picture that took too long comes with what its owner did last, still privately', async () => {
+  const { user, interaction, fresh } = await paint({
+    ...LONG,
+    steps: 150,
+    prompt: 'hush for long',
+    private: true,
+    size: '128x128',
+  });
+  await interaction.waitFor((m) => customIds(m).length > 0);
+  const later = await user.command('queue');
+  await later.waitFor();
+  const notices = () =>
+    sandbox.messages().filter((m) => m.content.includes('private picture')).length;
+  const before = notices();
+  sandbox.faults.expire(interaction);
+  const message = await user.waitFor((m) => isDone(m) && m.content.includes('hush for long'));
+  expect((message.flags ?? 0) & MessageFlags.Ephemeral).not.toBe(0);
+  expect(later.messages().map((m) => m.id)).toContain(message.id);
+  expect(
+    sandbox
+      .user('ben')
+      .messages()
+      .some((m) => m.id === message.id),
+  ).toBe(false);
+  expect(notices()).toBe(before);
+  expect(fresh()).toHaveLength(1);
 });
 
 test.each<[string, (sandbox: Sandbox) => void]>([

@@ -1,7 +1,7 @@
 // What survives the death of a process: of the engine, of the bot, and an orderly end.
 
-import { execFileSync } from 'node:child_process';
 import { afterEach, expect, test } from 'vitest';
+import { childrenOf as children } from '../support/processes.js';
 import {
   allPictures,
   customIds,
@@ -19,17 +19,6 @@ afterEach(async () => {
 });
 
 const LONG = { prompt: 'slow', steps: 150 };
-
-/** Ids of the processes that a process has started. */
-function children(pid: number | undefined): number[] {
-  const text = execFileSync('ps', ['-A', '-o', 'pid=,ppid=']).toString();
-  return text
-    .trim()
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/).map(Number))
-    .filter(([, parent]) => parent === pid)
-    .map(([child]) => child ?? 0);
-}
 
 test('an engine killed in mid-job is restarted and the picture is the one it would have been', async () => {
   world = await startWorld();
@@ -141,13 +130,22 @@ test('SIGTERM ends within 10 s, keeps what is queued, and the next start goes on
   const waiting = await sandbox.user('ben').command('imagine', { prompt: 'kept', steps: 5 });
   await running.waitFor((m) => m.attachments.length > 0);
   await waiting.waitFor((m) => m.content.includes('line'));
+  // The engine holds its breath, so that the end comes before the picture.
+  const engines = children(world.bot.child.pid);
+  for (const pid of engines) process.kill(pid, 'SIGSTOP');
   const begun = Date.now();
   expect(await world.bot.end('SIGTERM')).toBe(0);
   expect(Date.now() - begun).toBeLessThan(10_000);
+  // Both were told that the bot restarts, in the replies that they have.
+  expect(running.message()?.content).toMatch(/restarting.*after step \d+/s);
+  expect(running.message()?.attachments).toHaveLength(1);
+  expect(waiting.message()?.content).toMatch(/restarting.*place is kept/s);
+  expect(sandbox.messages()).toHaveLength(2);
   await world.restart();
   await done(waiting);
   await done(running);
   expect(allPictures(sandbox)).toHaveLength(2);
+  expect(sandbox.messages()).toHaveLength(2);
 }, 180_000);
 
 test('buttons of messages from before a restart work, and outlive the store', async () => {

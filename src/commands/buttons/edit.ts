@@ -51,6 +51,7 @@ export const editButton: ButtonFamily = {
           scheduler: scheduler || undefined,
         },
         info,
+        bot.rules,
       ),
       ...(parent === undefined ? {} : { parent: { id: parent.id, relation: 'edit' } }),
     };

@@ -1,4 +1,5 @@
-// Stop and Cancel on a picture that waits or is being painted. The live reply then shows the end.
+// Stop and Cancel on a picture that waits or is being painted: the live reply then shows the end. And
+// Keep, on a private one that takes long. Any press gives a fresh token for the reply.
 
 import { UserError } from '../../errors.js';
 import { checkManages, knownGeneration } from '../source.js';
@@ -10,10 +11,11 @@ function ending(verb: string, end: (bot: Bot, id: string) => boolean): ButtonFam
     async press(interaction, pressed, exchange, bot) {
       const generation = await knownGeneration(bot, pressed.generation);
       checkManages(interaction, generation.userId);
+      await exchange.deferUpdate();
+      bot.generations.renew(generation.id, exchange, interaction.message.id);
       if (!end(bot, generation.id)) {
         throw new UserError('not-running', 'This picture has already ended.');
       }
-      await exchange.deferUpdate();
     },
   };
 }
@@ -22,3 +24,5 @@ function ending(verb: string, end: (bot: Bot, id: string) => boolean): ButtonFam
 export const stopButton = ending('stop', (bot, id) => bot.generations.stop(id));
 /** Drops it. */
 export const cancelButton = ending('cancel', (bot, id) => bot.generations.cancel(id));
+/** Nothing but the press: the private reply stays within reach. */
+export const keepButton = ending('keep', (bot, id) => bot.queue.place(id) !== undefined);

@@ -14,6 +14,7 @@ export const de: Texts = {
     delete: 'Löschen',
     stop: 'Hier anhalten',
     cancel: 'Abbrechen',
+    keep: 'Weiter zeigen',
     sheet: 'Bogen',
     animation: 'Animation',
     changes: 'Änderungen',
@@ -41,6 +42,13 @@ export const de: Texts = {
   cancelledCount: (n) => (n === 1 ? 'Ein Bild abgebrochen.' : `${n} Bilder abgebrochen.`),
   privateNotice:
     'Ein privates Bild wurde später fertig, als Discord private Antworten ändern lässt. Wem es gehört, findet es mit /steps.',
+  dying:
+    'Discord lässt mich eine private Antwort nur 15 Minuten lang ändern. Mit dem Knopf siehst du sie hier weiter.',
+  restarting: 'Ich starte neu. Dein Platz bleibt, und es geht von selbst weiter.',
+  restartingAt: (step) =>
+    step === 0
+      ? 'Ich starte neu. Es fängt von selbst wieder an.'
+      : `Ich starte neu. Es geht nach Schritt ${step} von selbst weiter.`,
   broke: (id) => `Hier ist etwas kaputtgegangen. Im Protokoll des Bots steht es unter \`${id}\`.`,
   frames: (n) => `${n} Bilder`,
   stepsTitle: 'Wie es entstand',

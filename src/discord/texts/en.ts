@@ -14,6 +14,7 @@ export const en: Texts = {
     delete: 'Delete',
     stop: 'Stop here',
     cancel: 'Cancel',
+    keep: 'Keep it coming',
     sheet: 'Sheet',
     animation: 'Animation',
     changes: 'Changes',
@@ -41,6 +42,13 @@ export const en: Texts = {
   cancelledCount: (n) => (n === 1 ? 'Cancelled one picture.' : `Cancelled ${n} pictures.`),
   privateNotice:
     'A private picture has ended later than Discord lets a private reply be changed. Its owner finds it with /steps.',
+  dying:
+    'Discord lets me change a private reply for 15 minutes only. Press the button to go on seeing it here.',
+  restarting: 'I am restarting. Your place is kept, and this goes on by itself.',
+  restartingAt: (step) =>
+    step === 0
+      ? 'I am restarting. This begins again by itself.'
+      : `I am restarting. This goes on after step ${step} by itself.`,
   broke: (id) => `Something broke here. Whoever runs this bot finds it in the log as \`${id}\`.`,
   frames: (n) => `${n} frames`,
   stepsTitle: 'How it came to be',

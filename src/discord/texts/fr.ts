@@ -14,6 +14,7 @@ export const fr: Texts = {
     delete: 'Supprimer',
     stop: 'Arrêter ici',
     cancel: 'Annuler',
+    keep: 'Continuer ici',
     sheet: 'Planche',
     animation: 'Animation',
     changes: 'Changements',
@@ -41,6 +42,13 @@ export const fr: Texts = {
   cancelledCount: (n) => (n === 1 ? 'Une image annulée.' : `${n} images annulées.`),
   privateNotice:
     'Une image privée s’est terminée trop tard pour que Discord laisse changer la réponse privée. Son propriétaire la retrouve avec /steps.',
+  dying:
+    'Discord ne me laisse changer une réponse privée que pendant 15 minutes. Le bouton permet de continuer à la voir ici.',
+  restarting: 'Je redémarre. Votre place est gardée, et cela continuera tout seul.',
+  restartingAt: (step) =>
+    step === 0
+      ? 'Je redémarre. Cela recommencera tout seul.'
+      : `Je redémarre. Cela continuera tout seul après l’étape ${step}.`,
   broke: (id) => `Quelque chose s’est cassé ici. Le journal du bot le note sous \`${id}\`.`,
   frames: (n) => `${n} images`,
   stepsTitle: 'Comment elle est née',

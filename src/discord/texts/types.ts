@@ -9,6 +9,7 @@ export type ButtonName =
   | 'delete'
   | 'stop'
   | 'cancel'
+  | 'keep'
   | 'sheet'
   | 'animation'
   | 'changes'
@@ -40,6 +41,11 @@ export interface Texts {
   nothingToCancel: string;
   cancelledCount(n: number): string;
   privateNotice: string;
+  /** under a private reply that Discord soon lets nobody change */
+  dying: string;
+  /** the bot ends; of a picture that waits, and of one that is being painted */
+  restarting: string;
+  restartingAt(step: number): string;
   /** for bugs: id names the log line */
   broke(id: string): string;
   frames(n: number): string;
