@@ -7,7 +7,7 @@ import type { ModelInfo } from '../pipeline/types.js';
 import type { NewGeneration } from '../store/types.js';
 
 /** @param scheduler the model's own, for those that name none */
-export function factsOf(generation: NewGeneration, scheduler: string): PictureFacts {
+export function factsOf(generation: Omit<NewGeneration, 'init'>, scheduler: string): PictureFacts {
   const { parameters, branchStep, branchSeed } = generation;
   return {
     id: generation.id,

@@ -18,6 +18,7 @@ import type { GenerationParameters } from '../pipeline/types.js';
 import type { Queue, QueueEntry } from '../queue/types.js';
 import type {
   Generation,
+  InitSource,
   NewGeneration,
   ParentRelation,
   Store,
@@ -25,12 +26,13 @@ import type {
 } from '../store/types.js';
 import { type EnginePool, modelOf } from './engines.js';
 import { fileOf, modelName } from './facts.js';
-import { Job } from './job.js';
+import { Job, type Promised } from './job.js';
 import type { Rules } from './types.js';
 
 /** One picture that somebody asks for. */
 export interface Wish {
   readonly parameters: GenerationParameters;
+  readonly init?: InitSource;
   readonly parent?: {
     readonly id: string;
     readonly relation: ParentRelation;
@@ -115,6 +117,7 @@ export class Generations {
         parentRelation: wish.parent?.relation ?? null,
         branchStep: wish.parent?.branch?.step ?? null,
         branchSeed: wish.parent?.branch?.seed ?? null,
+        ...(wish.init === undefined ? {} : { init: wish.init }),
         reply: {
           ...address,
           // The first picture takes the reply; the others get a message each, made when it is shown.
@@ -127,7 +130,8 @@ export class Generations {
       };
     });
     const jobs: Job[] = [];
-    for (const generation of generations) {
+    for (const { init, ...promise } of generations) {
+      const generation = { ...promise, hasInit: init !== undefined };
       jobs.push(this.#jobFor(generation, info.defaultScheduler, false, jobs[0]));
     }
     // On disk before it is acknowledged; only a disk that hangs must not cost Discord's 3 s.
@@ -267,12 +271,7 @@ export class Generations {
     for (const job of all) job.live.close();
   }
 
-  #jobFor(
-    generation: NewGeneration | Generation,
-    scheduler: string,
-    unsure: boolean,
-    first: Job | undefined,
-  ): Job {
+  #jobFor(generation: Promised, scheduler: string, unsure: boolean, first: Job | undefined): Job {
     const { id } = generation;
     const job = new Job(generation, {
       rest: this.#rest,
@@ -324,10 +323,12 @@ export class Generations {
       const startedAt = Date.now();
       await this.#store.start(id, startedAt);
       const start = await this.#startOf(job.generation);
+      const init = job.generation.hasInit ? await this.#store.init(id) : undefined;
       const task: EngineJob = {
         id,
         parameters,
         start,
+        ...(init === undefined ? {} : { init }),
         maxBytes: Math.max(reply.attachmentLimit - UPLOAD_MARGIN, UPLOAD_MARGIN),
       };
       signal.throwIfAborted();
@@ -377,7 +378,7 @@ export class Generations {
     }
   }
 
-  async #startOf(generation: NewGeneration): Promise<RunStart> {
+  async #startOf(generation: Promised): Promise<RunStart> {
     const checkpoint = await this.#store.checkpoint(generation.id);
     if (checkpoint !== undefined) return { kind: 'resume', checkpoint };
     const { parentId, branchStep, branchSeed } = generation;
@@ -508,8 +509,10 @@ export function stepsGone(): UserError {
 }
 
 /** What a picture weighs: steps times pixels over 256x256. */
-export function entryOf(generation: NewGeneration): QueueEntry {
-  const { steps, width, height } = generation.parameters;
+export function entryOf(generation: Promised): QueueEntry {
+  const { width, height, strength = 1 } = generation.parameters;
+  // With an init image only that part of the steps is done.
+  const steps = Math.max(1, Math.floor(generation.parameters.steps * strength));
   return {
     id: generation.id,
     userId: generation.userId,

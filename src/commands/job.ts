@@ -24,6 +24,9 @@ interface Frame {
   readonly file: MessageFile;
 }
 
+/** A generation that was promised. Its init image is in the store, not in this process's memory. */
+export type Promised = Omit<NewGeneration, 'init'> & { readonly hasInit: boolean };
+
 export interface JobHooks {
   beforeNewMessage(): Promise<void>;
   onMessage(messageId: string): void;
@@ -31,7 +34,7 @@ export interface JobHooks {
 }
 
 export class Job {
-  readonly generation: NewGeneration;
+  readonly generation: Promised;
   readonly facts: PictureFacts;
   readonly texts: Texts;
   readonly live: LiveReply;
@@ -52,7 +55,7 @@ export class Job {
   #startTimer: NodeJS.Timeout | undefined;
 
   constructor(
-    generation: NewGeneration,
+    generation: Promised,
     options: {
       readonly rest: MessageRest;
       readonly hooks: JobHooks;

@@ -25,7 +25,7 @@ export const reroll: SlashCommand = {
     if (newest === undefined) throw nothingPainted();
     await bot.generations.begin(
       exchange,
-      [rerollWish(newest.parameters, newest.id)],
+      [rerollWish(newest.parameters, newest)],
       newest.reply.ephemeral,
     );
   },

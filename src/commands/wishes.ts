@@ -27,12 +27,21 @@ export function wishesFor(parameters: GenerationParameters, count: number): Wish
   }));
 }
 
-/** The same parameters with new noise. */
-export function rerollWish(parameters: GenerationParameters, parentId: string | undefined): Wish {
+/** The init image of an earlier picture, for a new one. */
+export function initFrom(generation: Generation | undefined): Pick<Wish, 'init'> {
+  return generation?.hasInit ? { init: { from: generation.id } } : {};
+}
+
+/** The same parameters with new noise, from the same init image. */
+export function rerollWish(parameters: GenerationParameters, parent: Generation | undefined): Wish {
   const again = { ...parameters, seed: newSeed() };
-  return parentId === undefined
+  return parent === undefined
     ? { parameters: again }
-    : { parameters: again, parent: { id: parentId, relation: 'reroll' } };
+    : {
+        parameters: again,
+        ...initFrom(parent),
+        parent: { id: parent.id, relation: 'reroll' },
+      };
 }
 
 /** The step that a vary button goes on from, 1 to total - 1 and among those that were done. */
@@ -64,6 +73,7 @@ export async function branchWish(
   if ((await bot.store.step(owner.id, step)) === undefined) throw stepsGone();
   return {
     parameters: generation.parameters,
+    ...initFrom(generation),
     parent: { id: owner.id, relation, branch: { step, seed: newSeed() } },
   };
 }

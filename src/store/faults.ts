@@ -80,6 +80,11 @@ export function newer(file: string, version: number, known: number): UserError {
   );
 }
 
+/** Not a fault of the file, but of the wish: what it was to begin from has been removed. */
+export function initGone(): UserError {
+  return new UserError('init-gone', 'The init image of this picture is no longer kept.');
+}
+
 function inUse(file: string): UserError {
   return new UserError(
     'store-in-use',

@@ -37,7 +37,14 @@ export async function openStore(directory: string): Promise<Store> {
     throw error;
   });
   const store: Store = {
-    create: (generation) => thread.call('create', [generation]),
+    create: (generation) => {
+      const { init } = generation;
+      if (init === undefined || 'from' in init) return thread.call('create', [generation]);
+      const image = new Uint8Array(init.image);
+      const mask = init.mask === undefined ? {} : { mask: new Uint8Array(init.mask) };
+      return thread.call('create', [{ ...generation, init: { image, ...mask } }]);
+    },
+    init: (id) => thread.call('init', [id]),
     get: (id) => thread.call('get', [id]),
     byMessage: (messageId) => thread.call('byMessage', [messageId]),
     latest: (userId, limit, withImage) => thread.call('latest', [userId, limit, withImage]),

@@ -1,9 +1,11 @@
 // What the store does, in SQL. Runs in the worker thread, within the transaction of its batch.
 
+import { createHash } from 'node:crypto';
 import type { StatementSyncInstance } from '@photostructure/sqlite';
+import { initGone } from './faults.js';
 import { checkStep, fileOf, generationOf, NEW_COLUMNS, newRow, replyRow, stepOf } from './rows.js';
 import type { Database } from './sqlite.js';
-import type { RetentionReport, Store } from './types.js';
+import type { NewGeneration, RetentionReport, Store } from './types.js';
 
 export interface RetainedSome extends RetentionReport {
   /** true when there may be more to remove */
@@ -47,11 +49,46 @@ export function createMethods(database: Database): Methods {
   const optional = <T>(row: unknown, of: (row: unknown) => T): T | undefined =>
     row === undefined || row === null ? undefined : of(row);
 
+  /** Keeps a picture where it is not kept yet. Gives its hash. */
+  const keep = (bytes: Uint8Array): string => {
+    const hash = createHash('sha256').update(bytes).digest('hex');
+    sql('INSERT OR IGNORE INTO pictures VALUES (?, ?)').run(hash, bytes);
+    return hash;
+  };
+  const initOf = (
+    init: NewGeneration['init'],
+  ): { readonly image: string | null; readonly mask: string | null } => {
+    if (init === undefined) return { image: null, mask: null };
+    if ('image' in init) {
+      return { image: keep(init.image), mask: init.mask === undefined ? null : keep(init.mask) };
+    }
+    const row = sql('SELECT init_image AS image, init_mask AS mask FROM generations WHERE id = ?');
+    const found = row.get(init.from) as { image: string | null; mask: string | null } | undefined;
+    if (found === undefined || found.image === null) throw initGone();
+    return found;
+  };
+
   return {
     create(generation) {
       const values = newRow(generation);
       const marks = values.map(() => '?').join(', ');
-      sql(`INSERT INTO generations (${NEW_COLUMNS}) VALUES (${marks})`).run(...values);
+      const { image, mask } = initOf(generation.init);
+      const columns = `${NEW_COLUMNS}, init_image, init_mask`;
+      sql(`INSERT INTO generations (${columns}) VALUES (${marks}, ?, ?)`).run(
+        ...values,
+        image,
+        mask,
+      );
+    },
+
+    init(id) {
+      const row = sql(
+        `SELECT image.bytes AS image, mask.bytes AS mask FROM generations g
+         JOIN pictures image ON image.hash = g.init_image
+         LEFT JOIN pictures mask ON mask.hash = g.init_mask WHERE g.id = ?`,
+      ).get(id) as { image: Uint8Array; mask: Uint8Array | null } | undefined;
+      if (row === undefined) return undefined;
+      return row.mask === null ? { image: row.image } : { image: row.image, mask: row.mask };
     },
 
     get(id) {
@@ -195,23 +232,34 @@ export function createMethods(database: Database): Methods {
     retainSome(before, keepBytes, count) {
       // What an unfinished branch goes on from is kept as long as that is unfinished.
       const oldest = sql(
-        `SELECT id, bytes, created_at FROM generations
+        `SELECT id, bytes, created_at, init_image FROM generations
          WHERE NOT (${UNFINISHED}) AND delivered = 1 AND id NOT IN
            (SELECT parent_id FROM generations WHERE ${UNFINISHED} AND parent_id IS NOT NULL)
          ORDER BY created_at, rowid LIMIT ?`,
-      ).all(count) as { id: string; bytes: number; created_at: number }[];
-      const all = sql('SELECT coalesce(sum(bytes), 0) AS bytes FROM generations').get() as {
+      ).all(count) as {
+        id: string;
         bytes: number;
+        created_at: number;
+        init_image: string | null;
+      }[];
+      const size = () => {
+        const row = sql(
+          `SELECT (SELECT coalesce(sum(bytes), 0) FROM generations)
+             + (SELECT coalesce(sum(length(bytes)), 0) FROM pictures) AS bytes`,
+        ).get();
+        return (row as { bytes: number }).bytes;
       };
-      let left = all.bytes;
+      const all = size();
+      let left = all;
       let generations = 0;
       for (const each of oldest) {
         if (each.created_at >= before && left <= keepBytes) break;
         sql('DELETE FROM generations WHERE id = ?').run(each.id);
-        left -= each.bytes;
+        // An init image goes with the last of those that began from it.
+        left = each.init_image === null ? left - each.bytes : size();
         generations++;
       }
-      return { generations, bytes: all.bytes - left, more: generations === count };
+      return { generations, bytes: all - left, more: generations === count };
     },
   };
 }

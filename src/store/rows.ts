@@ -61,6 +61,8 @@ const ROW = z.object({
   delivered: z.int(),
   delivery_started_at: z.number().nullable(),
   has_file: z.int(),
+  init_image: z.string().nullable(),
+  init_mask: z.string().nullable(),
 });
 
 const STEP_ROW = z.object({
@@ -134,6 +136,8 @@ export function generationOf(row: unknown): Generation {
     delivered: r.delivered !== 0,
     deliveryStartedAt: r.delivery_started_at,
     hasFile: r.has_file !== 0,
+    hasInit: r.init_image !== null,
+    hasMask: r.init_mask !== null,
   };
 }
 

@@ -69,4 +69,22 @@ export const MIGRATIONS: readonly string[] = [
     value TEXT NOT NULL
   ) STRICT;
   `,
+  // Init images and masks: each kept once, however many generations begin from it.
+  `
+  CREATE TABLE pictures (
+    -- sha256, hexadecimal
+    hash TEXT PRIMARY KEY,
+    bytes BLOB NOT NULL
+  ) STRICT;
+  ALTER TABLE generations ADD COLUMN init_image TEXT REFERENCES pictures (hash);
+  ALTER TABLE generations ADD COLUMN init_mask TEXT REFERENCES pictures (hash);
+  CREATE INDEX generations_by_init_image ON generations (init_image) WHERE init_image IS NOT NULL;
+  CREATE INDEX generations_by_init_mask ON generations (init_mask) WHERE init_mask IS NOT NULL;
+  CREATE TRIGGER pictures_unused AFTER DELETE ON generations WHEN old.init_image IS NOT NULL
+  BEGIN
+    DELETE FROM pictures WHERE hash IN (old.init_image, old.init_mask)
+      AND NOT EXISTS (SELECT 1 FROM generations WHERE init_image = pictures.hash)
+      AND NOT EXISTS (SELECT 1 FROM generations WHERE init_mask = pictures.hash);
+  END;
+  `,
 ];

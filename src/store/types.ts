@@ -35,6 +35,9 @@ export interface ReplyTarget {
 
 export type ParentRelation = 'reroll' | 'vary' | 'branch' | 'edit';
 
+/** An init image with its mask: the files themselves, or those of the generation with this id. */
+export type InitSource = InitImage | { readonly from: string };
+
 export interface NewGeneration {
   readonly id: string;
   readonly userId: string;
@@ -45,13 +48,16 @@ export interface NewGeneration {
   /** of the parent: the step a branch goes on from */
   readonly branchStep: number | null;
   readonly branchSeed: number | null;
-  /** as it came, so that a reroll or a restart has it still */
-  readonly init?: InitImage;
+  /** what it begins from besides noise: as it came, or that of an earlier generation */
+  readonly init?: InitSource;
   readonly reply: ReplyTarget;
   readonly createdAt: number;
 }
 
-export interface Generation extends NewGeneration {
+export interface Generation extends Omit<NewGeneration, 'init'> {
+  /** it began from an init image, which `init` gives */
+  readonly hasInit: boolean;
+  readonly hasMask: boolean;
   readonly state: GenerationState;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
@@ -85,7 +91,13 @@ export interface RetentionReport {
  * The database lives in a worker thread: nothing here blocks the caller's event loop.
  */
 export interface Store {
+  /**
+   * With the init image of an earlier generation, where it names one.
+   * @throws UserError 'init-gone' when that is no longer there
+   */
   create(generation: NewGeneration): Promise<void>;
+  /** the files as they came; undefined where it began from noise alone */
+  init(id: string): Promise<InitImage | undefined>;
   get(id: string): Promise<Generation | undefined>;
   byMessage(messageId: string): Promise<Generation | undefined>;
   /** newest first; `withImage` keeps only those that have a file */

@@ -73,6 +73,8 @@ describe('a generation', () => {
       delivered: false,
       deliveryStartedAt: null,
       hasFile: false,
+      hasInit: false,
+      hasMask: false,
     });
     expect(await store.get('g2')).toBeUndefined();
   });

@@ -10,6 +10,6 @@ export const rerollButton: ButtonFamily = {
   async press(interaction, pressed, exchange, bot) {
     const { parameters, generation } = await parametersOf(bot, pressed.generation, interaction);
     const ephemeral = interaction.message.flags.has(MessageFlags.Ephemeral);
-    await bot.generations.begin(exchange, [rerollWish(parameters, generation?.id)], ephemeral);
+    await bot.generations.begin(exchange, [rerollWish(parameters, generation)], ephemeral);
   },
 };
