@@ -1,4 +1,5 @@
-// Two projects: `node` needs nothing but Node; `browser` needs Chromium (CI installs it).
+// Three projects: `node` needs nothing but Node; `browser` needs Chromium (CI installs it); `gpu`
+// needs a Vulkan driver, and takes Chromium's where there is no other.
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -13,7 +14,7 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/browser/**'],
+          exclude: ['test/browser/**', 'test/gpu/**'],
           maxWorkers: 2,
         },
       },
@@ -24,6 +25,15 @@ export default defineConfig({
           include: ['test/browser/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'gpu',
+          include: ['test/gpu/**/*.test.ts'],
+          globalSetup: ['test/gpu/setup.ts'],
+          fileParallelism: false,
         },
       },
     ],

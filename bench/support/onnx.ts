@@ -2,10 +2,12 @@
 // repository's onnx/onnx.proto) to make random-weight models on the spot, with external data.
 import { type FileHandle, open, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { toHalf } from '../../src/pipeline/fp16.js';
 
 /** TensorProto.DataType */
 export const FLOAT = 1;
 export const INT64 = 7;
+export const FLOAT16 = 10;
 
 /** floats in the repeated block of random numbers */
 const BLOCK_LENGTH = 1 << 20;
@@ -67,12 +69,18 @@ interface Weight {
 
 /** A graph under construction. Every method that adds a node returns its output's name. */
 export class GraphBuilder {
+  /** FLOAT or FLOAT16: of weights, constants and outputs, and what inputs are to be declared with */
+  readonly float: number;
   readonly #nodes: Buffer[] = [];
   readonly #small: Buffer[] = [];
   readonly #weights: Weight[] = [];
   readonly #inputs: Buffer[] = [];
   readonly #outputs: Buffer[] = [];
   #count = 0;
+
+  constructor(float: number = FLOAT) {
+    this.float = float;
+  }
 
   input(name: string, type: number, dims: readonly (number | string)[]): string {
     this.#inputs.push(valueInfo(name, type, dims));
@@ -81,7 +89,7 @@ export class GraphBuilder {
 
   output(name: string, from: string, dims: readonly (number | string)[]): void {
     this.#nodes.push(Buffer.concat([bytes(1, from), bytes(2, name), bytes(4, 'Identity')]));
-    this.#outputs.push(valueInfo(name, FLOAT, dims));
+    this.#outputs.push(valueInfo(name, this.float, dims));
   }
 
   node(
@@ -117,7 +125,7 @@ export class GraphBuilder {
   }
 
   floats(values: readonly number[], dims: readonly number[] = []): string {
-    return this.#constant(FLOAT, dims, new Uint8Array(new Float32Array(values).buffer));
+    return this.#constant(this.float, dims, this.#raw(new Float32Array(values)));
   }
 
   /** weights from the data file: normal-like with standard deviation `fill`, or ones */
@@ -129,6 +137,10 @@ export class GraphBuilder {
 
   get parameters(): number {
     return this.#weights.reduce((sum, { dims }) => sum + dims.reduce((a, b) => a * b, 1), 0);
+  }
+
+  #raw(values: Float32Array): Uint8Array {
+    return new Uint8Array((this.float === FLOAT16 ? toHalf(values) : values).buffer);
   }
 
   #constant(type: number, dims: readonly number[], raw: Uint8Array): string {
@@ -152,14 +164,15 @@ export class GraphBuilder {
     try {
       let offset = 0;
       for (const weight of this.#weights) {
-        const length = 4 * weight.dims.reduce((a, b) => a * b, 1);
-        await fill(file, offset, length, weight.fill);
+        const size = this.float === FLOAT16 ? 2 : 4;
+        const length = size * weight.dims.reduce((a, b) => a * b, 1);
+        await write(file, offset, length, this.#raw(values(weight.fill)));
         const entry = (key: string, value: string) =>
           bytes(13, Buffer.concat([bytes(1, key), bytes(2, value)]));
         tensors.push(
           Buffer.concat([
             ...weight.dims.map((dim) => number(1, dim)),
-            number(2, FLOAT),
+            number(2, this.float),
             bytes(8, weight.name),
             entry('location', location),
             entry('offset', String(offset)),
@@ -200,17 +213,21 @@ function randomBlock(): Float32Array {
   return block;
 }
 
-async function fill(
+function values(fill: number | 'ones'): Float32Array {
+  return fill === 'ones'
+    ? new Float32Array(BLOCK_LENGTH).fill(1)
+    : randomBlock().map((x) => x * fill);
+}
+
+/** @param block repeated until `length` bytes are written */
+async function write(
   file: FileHandle,
   offset: number,
   length: number,
-  how: number | 'ones',
+  block: Uint8Array,
 ): Promise<void> {
-  const scaled =
-    how === 'ones' ? new Float32Array(BLOCK_LENGTH).fill(1) : randomBlock().map((x) => x * how);
-  const source = new Uint8Array(scaled.buffer);
-  for (let done = 0; done < length; done += source.length) {
-    const part = source.subarray(0, Math.min(source.length, length - done));
+  for (let done = 0; done < length; done += block.length) {
+    const part = block.subarray(0, Math.min(block.length, length - done));
     await file.write(part, 0, part.length, offset + done);
   }
 }

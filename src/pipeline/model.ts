@@ -15,7 +15,7 @@ import { checkInit, checkParameters } from './parameters.js';
 import { loadPreviewer, type Previewer } from './preview.js';
 import { BUILT_IN, kindOf, whyNot } from './providers.js';
 import { createScheduler, parseSchedulerConfig, schedulerDisplayName } from './schedulers/index.js';
-import { readJson } from './session.js';
+import { type Graph, readJson } from './session.js';
 import { fastestThreads } from './threads.js';
 import type {
   FloatTensor,
@@ -158,8 +158,8 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
       tried.push({ name: provider, reason: "this platform's onnxruntime-node has none" });
       continue;
     }
+    const session = { provider, threads, opened: [] as Graph[] };
     try {
-      const session = { provider, threads };
       const family = await loadFamily(root, session);
       const previewer = await loadPreviewer(root, family, session);
       const defaults = object(await readJson(root, join(root, 'ylem.json'), true));
@@ -177,6 +177,8 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
       model.timings.load = performance.now() - begun;
       return model;
     } catch (error) {
+      // What was opened so far holds memory, which the next provider may need.
+      await Promise.allSettled(session.opened.map((graph) => graph.release()));
       // A model that one provider has no memory for may fit into another's.
       if (error instanceof UserError && kindOf(error) !== 'memory') throw error;
       tried.push({ name: provider, reason: await whyNot(provider, error) });

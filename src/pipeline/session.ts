@@ -14,6 +14,8 @@ export interface SessionOptions {
   readonly provider: string;
   /** threads within an operator */
   readonly threads: number;
+  /** every graph that was opened with these options is put in here, to be released if loading fails */
+  readonly opened?: Graph[];
 }
 
 export interface GraphInput {
@@ -121,7 +123,9 @@ export async function openGraph(
       // int8 weights are multiplied out once at load instead of at every call.
       extra: { session: { disable_quant_qdq: '1' } },
     });
-    return new Graph(session, options.provider);
+    const graph = new Graph(session, options.provider);
+    options.opened?.push(graph);
+    return graph;
   } catch (error) {
     const kind = kindOf(error);
     if (kind === 'lost') throw new AcceleratorLost(options.provider, error);
