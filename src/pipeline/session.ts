@@ -45,7 +45,7 @@ export class Graph {
       case 'float32':
         return new Tensor('float32', Float32Array.from(data), dims);
       case 'float16':
-        return new Tensor('float16', toHalf(Float32Array.from(data)), dims);
+        return halfTensor(toHalf(Float32Array.from(data)), dims);
       case 'int64':
         return new Tensor(
           'int64',
@@ -74,6 +74,15 @@ export class Graph {
   release(): Promise<void> {
     return this.session.release();
   }
+}
+
+/**
+ * A float16 tensor of bits. Where there is a Float16Array (Node 24), `Tensor` makes one of the bits,
+ * which onnxruntime-node 1.30's native part takes for an empty array.
+ */
+function halfTensor(bits: Uint16Array, dims: readonly number[]): Tensor {
+  const tensor = new Tensor('float16', bits, dims);
+  return Object.defineProperty(tensor, 'data', { value: bits });
 }
 
 const integer = (value: number): bigint => BigInt(Math.trunc(value));
