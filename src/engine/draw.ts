@@ -1,7 +1,7 @@
 // Pictures of kept steps: by the full VAE where there is time for that, else the quick way.
 
 import sharp from 'sharp';
-import { fromKept, type Model } from '../pipeline/index.js';
+import { fromKept, type Model, plainPreviewer } from '../pipeline/index.js';
 import type { EvolutionOptions, FloatTensor, KeptStep, RgbImage } from '../pipeline/types.js';
 
 /** ms that the pictures of one evolution may take together: a run may wait for its next step */
@@ -34,6 +34,24 @@ export async function drawerFor(
   }
   return {
     preview: async (latents) => enlarge(await model.preview(latents), latents, model.info.vaeScale),
+  };
+}
+
+/** px per latent of nearly every VAE, where the model that could tell is not at hand */
+const USUAL_SCALE = 8;
+
+/**
+ * Steps without the model that made them: by what its directory says of its latents' colours, if it
+ * is still there, else as the community has fitted them for latents of so many channels.
+ */
+export async function quickDrawer(
+  directory: string | undefined,
+  steps: readonly KeptStep[],
+): Promise<Drawer> {
+  const channels = steps[0]?.dims[0] ?? 4;
+  const previewer = await plainPreviewer(directory, channels);
+  return {
+    preview: async (latents) => enlarge(await previewer.draw(latents), latents, USUAL_SCALE),
   };
 }
 

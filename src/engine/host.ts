@@ -1,4 +1,4 @@
-// The engine's inside: owns the model, carries runs through their steps, answers between them.
+// The engine's inside: carries runs through their steps, answers between them.
 
 import { setImmediate as turn } from 'node:timers/promises';
 import {
@@ -8,19 +8,20 @@ import {
   encodeWithin,
   fromKept,
   infotextOf,
-  loadModel,
   type Model,
   readInfotext,
   toKept,
 } from '../pipeline/index.js';
-import type { FloatTensor, Start, Step } from '../pipeline/types.js';
+import type { FloatTensor, KeptStep, Start, Step } from '../pipeline/types.js';
 import { type Branch, packCheckpoint, unpackCheckpoint } from './checkpoint.js';
-import { drawerFor } from './draw.js';
+import { type Drawer, drawerFor, quickDrawer } from './draw.js';
+import { LoadedModels, WornOut } from './loaded.js';
 import {
   type AttemptResult,
   type EngineReplies,
   type EngineRequest,
   type FromEngine,
+  type ModelRef,
   type ToEngine,
   toWire,
 } from './protocol.js';
@@ -41,7 +42,7 @@ interface Attempt {
 export class Host {
   readonly #send: Send;
   readonly #lost: (error: AcceleratorLost) => void;
-  #model: Promise<Model> | undefined;
+  #models: LoadedModels | undefined;
   /** tries that were announced and have not ended */
   readonly #attempts = new Map<number, Attempt>();
   /** ends when the work on the accelerator that was asked for so far has ended */
@@ -57,8 +58,13 @@ export class Host {
 
   receive(message: ToEngine): void {
     switch (message.kind) {
+      case 'open':
+        this.#models = new LoadedModels(message.options, this.#send);
+        void this.#send({ kind: 'opened' });
+        return;
       case 'load':
-        void this.#load(message);
+        // Whether it succeeded is told on the way; a run that needs it will be told again.
+        void this.#exclusive(() => this.#borrow(message.model)).catch(() => {});
         return;
       case 'generate': {
         const attempt: Attempt = {
@@ -68,7 +74,7 @@ export class Host {
           previewAfter: undefined,
         };
         this.#attempts.set(attempt.number, attempt);
-        this.#runs = this.#runs.then(() => this.#generate(attempt, message.job));
+        this.#runs = this.#runs.then(() => this.#generate(attempt, message));
         return;
       }
       case 'preview': {
@@ -93,66 +99,68 @@ export class Host {
     }
   }
 
-  /** Ends what runs after its current model call, then frees the model. */
+  /** Ends what runs after its current model call, then frees the models. */
   async close(): Promise<void> {
     for (const { abort } of this.#attempts.values()) abort.abort();
     await this.#runs;
     await this.#lane;
-    const model = await this.#model?.catch(() => undefined);
-    await model?.dispose();
+    await this.#models?.dispose();
   }
 
   /** The accelerator is one: `work` waits for all that was asked for before it. */
   #exclusive<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#lane.then(work);
-    this.#lane = result.catch((error: unknown) => {
+    this.#lane = result.catch(async (error: unknown) => {
       if (error instanceof AcceleratorLost) this.#lost(error);
+      if (error instanceof WornOut) await this.#retire();
     });
     return result;
   }
 
-  async #load(message: Extract<ToEngine, { readonly kind: 'load' }>): Promise<void> {
-    const { directory, providers, threads } = message;
-    const from = performance.now();
-    try {
-      this.#model = loadModel(directory, {
-        providers,
-        ...(threads !== undefined && { threads }),
-      });
-      const { info } = await this.#model;
-      await this.#send({ kind: 'loaded', info, milliseconds: performance.now() - from });
-    } catch (error) {
-      await this.#send({ kind: 'unloadable', error: toWire(error) });
-    }
+  /** Nothing more is done in this process: the next one gets what was asked for. */
+  async #retire(): Promise<void> {
+    await this.#send({ kind: 'worn', bytes: process.memoryUsage.rss() });
+    await new Promise(() => {});
   }
 
-  async #loaded(): Promise<Model> {
-    if (this.#model === undefined) throw new Error('Expected a model to be loaded first');
-    return this.#model;
+  get #loaded(): LoadedModels {
+    if (this.#models === undefined) throw new Error('Expected the options first');
+    return this.#models;
+  }
+
+  /** undefined when it is gone, or cannot be loaded now */
+  async #borrow(ref: ModelRef | undefined): Promise<Model | undefined> {
+    return ref === undefined ? undefined : this.#loaded.borrow(ref);
   }
 
   // --- runs ---------------------------------------------------------------------------------
 
-  async #generate(attempt: Attempt, job: EngineJob): Promise<void> {
+  async #generate(attempt: Attempt, { job, model: ref }: Generate): Promise<void> {
     const { number, abort } = attempt;
     let end: FromEngine = { kind: 'dropped', attempt: number };
+    let model: Model | undefined;
     try {
-      const result = await this.#paint(attempt, job);
-      if (result !== undefined) end = { kind: 'done', attempt: number, result };
+      if (!abort.signal.aborted) {
+        const taken = await this.#exclusive(() => this.#loaded.take(ref));
+        model = taken;
+        const result = await this.#paint(attempt, taken, job);
+        if (result !== undefined) end = { kind: 'done', attempt: number, result };
+      }
     } catch (error) {
+      if (isForTheNext(error)) return;
       // A pipeline that throws because its signal was aborted did what it was asked to.
       if (!abort.signal.aborted) end = { kind: 'failed', attempt: number, error: toWire(error) };
     } finally {
+      if (model !== undefined) this.#loaded.give(model);
       this.#attempts.delete(number);
     }
     await this.#send(end);
   }
 
   /** @returns undefined when the attempt was cancelled on the way */
-  async #paint(attempt: Attempt, job: EngineJob): Promise<AttemptResult | undefined> {
+  async #paint(attempt: Attempt, model: Model, job: EngineJob): Promise<AttemptResult | undefined> {
     const { number, abort } = attempt;
     const { parameters } = job;
-    const model = await this.#loaded();
     await this.#send({ kind: 'started', attempt: number });
     await listen();
     const { start, branch } = beginning(job.start);
@@ -249,20 +257,22 @@ export class Host {
       const value = await this.#exclusive(() => this.#do(request));
       await this.#send({ kind: 'reply', id, value });
     } catch (error) {
+      if (isForTheNext(error)) return;
       await this.#send({ kind: 'refused', id, error: toWire(error) });
     }
   }
 
   async #do(request: EngineRequest): Promise<EngineReplies[EngineRequest['kind']]> {
-    const model = await this.#loaded();
     switch (request.kind) {
       case 'evolution': {
         const { steps, options, maxBytes } = request;
-        return drawEvolution(await drawerFor(model, steps, options), steps, options, maxBytes);
+        const drawer = await this.#drawer(request.model, steps, options);
+        return drawEvolution(drawer, steps, options, maxBytes);
       }
       case 'picture': {
         const { step, show, maxBytes } = request;
-        const drawer = await drawerFor(model, [step], { kind: 'sheet', frames: 1, show });
+        const options = { kind: 'sheet', frames: 1, show } as const;
+        const drawer = await this.#drawer(request.model, [step], options);
         const { latents, predictedOriginal } = fromKept(step);
         const shown = show === 'prediction' ? predictedOriginal : latents;
         return encodeWithin(await drawer.preview(shown), maxBytes);
@@ -271,6 +281,24 @@ export class Host {
         return readInfotext(request.png);
     }
   }
+
+  async #drawer(
+    ref: ModelRef | undefined,
+    steps: readonly KeptStep[],
+    options: Parameters<typeof drawerFor>[2],
+  ): Promise<Drawer> {
+    // A plot of changes needs no pictures.
+    const model = options.kind === 'changes' ? undefined : await this.#borrow(ref);
+    if (model !== undefined) return drawerFor(model, steps, options);
+    return quickDrawer(ref?.directory, steps);
+  }
+}
+
+type Generate = Extract<ToEngine, { readonly kind: 'generate' }>;
+
+/** After these the process ends, and what it was doing is done again by the next one. */
+function isForTheNext(error: unknown): boolean {
+  return error instanceof WornOut || error instanceof AcceleratorLost;
 }
 
 /** Lets the event loop read what came in: one turn may end before its poll phase, two cannot. */

@@ -5,16 +5,26 @@ import { type ErrorContext, UserError } from '../errors.js';
 import type { EncodedImage, EvolutionOptions, KeptStep, ModelInfo } from '../pipeline/types.js';
 import type { EngineJob, Preview, RunResult, StepReport } from './types.js';
 
+/** A model directory as the engine process needs to know it. */
+export interface ModelRef {
+  readonly directory: string;
+  /** of the files that painting loads; at least so much memory it takes */
+  readonly bytes: number;
+}
+
 /** Work beside the runs: done between two steps, answered once. */
 export type EngineRequest =
   | {
       readonly kind: 'evolution';
+      /** what made the steps; undefined when it is gone */
+      readonly model: ModelRef | undefined;
       readonly steps: readonly KeptStep[];
       readonly options: EvolutionOptions;
       readonly maxBytes: number;
     }
   | {
       readonly kind: 'picture';
+      readonly model: ModelRef | undefined;
       readonly step: KeptStep;
       readonly show: EvolutionOptions['show'];
       readonly maxBytes: number;
@@ -28,18 +38,32 @@ export interface EngineReplies {
   infotext: string | undefined;
 }
 
+/** What holds for the whole life of an engine process. */
+export interface HostOptions {
+  /** such as 'cuda' and 'cpu', tried in this order */
+  readonly providers: readonly string[];
+  readonly threads: number | undefined;
+  /** bytes that the loaded models may take together */
+  readonly memoryBytes: number;
+  /** bytes beyond what the loaded models need at which the process is to be replaced */
+  readonly slackBytes: number;
+}
+
 /**
  * From the bot to the engine. `attempt` names one try of one run: it is new after each restart, so
  * that a late word about an earlier try is known for what it is.
  */
 export type ToEngine =
+  /** the first message, once */
+  | { readonly kind: 'open'; readonly options: HostOptions }
+  /** loads a model before anybody asks for its pictures */
+  | { readonly kind: 'load'; readonly model: ModelRef }
   | {
-      readonly kind: 'load';
-      readonly directory: string;
-      readonly providers: readonly string[];
-      readonly threads: number | undefined;
+      readonly kind: 'generate';
+      readonly attempt: number;
+      readonly job: EngineJob;
+      readonly model: ModelRef;
     }
-  | { readonly kind: 'generate'; readonly attempt: number; readonly job: EngineJob }
   /** asks for the newest picture after step `after` (0: any) */
   | { readonly kind: 'preview'; readonly attempt: number; readonly after: number }
   | { readonly kind: 'stop'; readonly attempt: number }
@@ -57,8 +81,14 @@ export interface AttemptResult extends Omit<RunResult, 'timings'> {
 
 /** From the engine to the bot. */
 export type FromEngine =
+  | { readonly kind: 'opened' }
+  /** from here to 'loaded' or 'unloadable' it may be silent for longer */
+  | { readonly kind: 'loading'; readonly directory: string }
   | { readonly kind: 'loaded'; readonly info: ModelInfo; readonly milliseconds: number }
-  | { readonly kind: 'unloadable'; readonly error: WireError }
+  | { readonly kind: 'unloadable'; readonly directory: string; readonly error: WireError }
+  | { readonly kind: 'unloaded'; readonly directory: string }
+  /** memory of unloaded models does not come back: nothing more is done until it is replaced */
+  | { readonly kind: 'worn'; readonly bytes: number }
   /** the attempt has been taken up: from here on a death counts against its run */
   | { readonly kind: 'started'; readonly attempt: number }
   | {

@@ -1,32 +1,41 @@
 // The parent side of an engine: keeps one engine process alive, gives it one run at a time, and
 // brings a run that lost its process to its end or to one clear error.
 
+import { resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { UserError } from '../errors.js';
 import type { EncodedImage, ModelInfo } from '../pipeline/types.js';
+import { type Deferred, deferred } from './deferred.js';
+import { inWords, usualBudget } from './memory.js';
+import { Offer } from './offer.js';
 import { EngineProcess, type ProcessEnd } from './process.js';
-import {
-  type AttemptResult,
-  type EngineReplies,
-  type EngineRequest,
-  type FromEngine,
-  fromWire,
-} from './protocol.js';
+import { type EngineRequest, type FromEngine, fromWire } from './protocol.js';
+import { type Reply, Requests } from './requests.js';
+import { ActiveRun, type RunMessage } from './run.js';
 import {
   type Engine,
   EngineDied,
   type EngineJob,
   type EngineRun,
-  type Preview,
+  type ModelSummary,
+  type OfferedModel,
   RunCancelled,
   type RunHandlers,
   type RunResult,
-  type RunStart,
 } from './types.js';
 
 export interface EngineSettings {
-  /** a diffusers ONNX directory */
+  /** a diffusers ONNX directory: the model of jobs that name none */
   readonly modelDirectory: string;
+  /** its sub-directories that are models are offered as well; absent: the default alone */
+  readonly modelsDirectory?: string;
+  /** bytes that loaded models may take; absent: a share of the machine's memory */
+  readonly memoryBytes?: number;
+  /**
+   * Bytes that unloaded models may leave behind before the process is replaced at the next load;
+   * absent: a quarter of `memoryBytes`, at least 512 MB.
+   */
+  readonly slackBytes?: number;
   /** such as 'cuda' and 'cpu', tried in this order */
   readonly providers: readonly string[];
   /** CPU threads of a model call; absent: probed or left to onnxruntime */
@@ -46,10 +55,11 @@ export interface EngineSettings {
 const MAX_BACK_OFF_MS = 30_000;
 /** A process that lived this long (ms) without harm starts the back-off anew. */
 const SOUND_AFTER_MS = 60_000;
-/** Processes that died in a row before a model was loaded, after which the engine gives up. */
+/** Processes that died in a row before the default model was loaded, after which the engine gives up. */
 const MAX_LOAD_DEATHS = 4;
 /** Processes that may die under one run or request. */
 const MAX_DEATHS = 2;
+const MIN_SLACK = 512e6;
 
 /** An engine whose process this process started. */
 export interface LocalEngine extends Engine {
@@ -62,78 +72,39 @@ export function createEngine(settings: EngineSettings): LocalEngine {
   return new Supervisor(settings);
 }
 
-interface Deferred<T> {
-  readonly promise: Promise<T>;
-  resolve(value: T): void;
-  reject(error: unknown): void;
-}
-
-/** A promise to be settled from outside; one that nobody awaits does not end the bot. */
-function deferred<T>(): Deferred<T> {
-  let resolve!: (value: T) => void;
-  let reject!: (error: unknown) => void;
-  const promise = new Promise<T>((res, rej) => {
-    resolve = res;
-    reject = rej;
-  });
-  promise.catch(() => {});
-  return { promise, resolve, reject };
-}
-
-/** A run that has not settled. */
-interface ActiveRun {
-  readonly job: EngineJob;
-  readonly handlers: RunHandlers;
-  readonly result: Deferred<RunResult>;
-  /** when `run` was called, and when the engine took it up first (performance.now, ms) */
-  readonly askedAt: number;
-  startedAt: number | undefined;
-  /** the try in progress; undefined while no process has it */
-  attempt: number | undefined;
-  /** the process said that it took this try up */
-  taken: boolean;
-  deaths: number;
-  /** the newest checkpoint and the step it stands after */
-  checkpoint: { readonly bytes: Uint8Array; readonly index: number } | undefined;
-  /** ms of the bare UNet calls by step index */
-  readonly unet: Map<number, readonly number[]>;
-  stopping: boolean;
-  preview: Deferred<Preview | undefined> | undefined;
-  /** step of the newest preview handed out */
-  previewed: number;
-}
-
-interface OpenRequest {
-  readonly request: EngineRequest;
-  readonly reply: Deferred<EngineReplies[keyof EngineReplies]>;
-  sent: boolean;
-  deaths: number;
-}
-
 class Supervisor implements LocalEngine {
   readonly #settings: EngineSettings;
+  readonly #defaultDirectory: string;
+  readonly #memoryBytes: number;
+  readonly #offer: Offer;
   readonly #ready = deferred<ModelInfo>();
   #info: ModelInfo | undefined;
   #process: EngineProcess | undefined;
-  /** the process has a model */
-  #loaded = false;
+  /** the process has said something */
+  #opened = false;
+  /** the directory that it is loading */
+  #loading: string | undefined;
   #restart: NodeJS.Timeout | undefined;
   /** deaths in a row, for the back-off */
   #deaths = 0;
-  /** of these, the ones before a model was loaded */
+  /** of these, the ones before the default model was loaded */
   #loadDeaths = 0;
   #loadedAt = 0;
+  /** reasons already in the log why providers were not taken */
+  readonly #told = new Set<string>();
   #closed: Promise<void> | undefined;
   /** resolves `close` when the process has ended */
   #onEnd: (() => void) | undefined;
 
   #run: ActiveRun | undefined;
   #attempts = 0;
-  #requests = new Map<number, OpenRequest>();
-  #requestIds = 0;
+  readonly #requests = new Requests();
 
   constructor(settings: EngineSettings) {
     this.#settings = settings;
+    this.#defaultDirectory = resolve(settings.modelDirectory);
+    this.#memoryBytes = settings.memoryBytes ?? usualBudget();
+    this.#offer = new Offer(this.#defaultDirectory, settings.modelsDirectory, this.#memoryBytes);
     this.#start();
   }
 
@@ -149,55 +120,44 @@ class Supervisor implements LocalEngine {
     return this.#process?.pid;
   }
 
+  get models(): readonly ModelSummary[] {
+    return this.#offer.summaries;
+  }
+
+  async model(name?: string): Promise<OfferedModel> {
+    return (await this.#offer.find(name)).offered;
+  }
+
   // --- runs ---------------------------------------------------------------------------------
 
   run(job: EngineJob, handlers: RunHandlers = {}): EngineRun {
     if (this.#run !== undefined) {
       throw new Error(`Expected one run at a time, got ${job.id} during ${this.#run.job.id}`);
     }
-    const run: ActiveRun = {
-      job,
-      handlers,
-      result: deferred(),
-      askedAt: performance.now(),
-      startedAt: undefined,
-      attempt: undefined,
-      taken: false,
-      deaths: 0,
-      checkpoint: undefined,
-      unet: new Map(),
-      stopping: false,
-      preview: undefined,
-      previewed: 0,
-    };
+    const run = new ActiveRun(job, handlers);
     if (this.#closed === undefined) {
       this.#run = run;
-      this.#work();
+      void this.#find(run);
     } else {
-      run.result.reject(new RunCancelled(job.id));
+      run.settle((result) => result.reject(new RunCancelled(job.id)));
     }
     return {
       id: job.id,
       result: run.result.promise,
-      nextPreview: () => this.#nextPreview(run),
+      nextPreview: () => run.nextPreview(this.#process),
       stop: () => this.#stop(run),
       cancel: () => this.#cancel(run),
     };
   }
 
-  #nextPreview(run: ActiveRun): Promise<Preview | undefined> {
-    if (run !== this.#run) return Promise.resolve(undefined);
-    if (run.preview !== undefined) {
-      return Promise.reject(new Error(`Expected one preview request at a time for ${run.job.id}`));
+  /** Learns where the run's model lies; then it can begin. */
+  async #find(run: ActiveRun): Promise<void> {
+    try {
+      run.model = await this.#offer.locate(run.job.parameters.model);
+      this.#work();
+    } catch (error) {
+      this.#settle(run, (result) => result.reject(error));
     }
-    run.preview = deferred();
-    this.#askPreview(run);
-    return run.preview.promise;
-  }
-
-  #askPreview(run: ActiveRun): void {
-    if (run.preview === undefined || run.attempt === undefined) return;
-    this.#process?.send({ kind: 'preview', attempt: run.attempt, after: run.previewed });
   }
 
   #stop(run: ActiveRun): void {
@@ -214,59 +174,45 @@ class Supervisor implements LocalEngine {
     this.#settle(run, (result) => result.reject(new RunCancelled(run.job.id)));
   }
 
-  /** The only way out of a run: frees the slot, ends the previews, then tells the owner. */
+  /** The only way out of a run: frees the slot, then tells the owner. */
   #settle(run: ActiveRun, tell: (result: Deferred<RunResult>) => void): void {
     if (run !== this.#run) return;
     this.#run = undefined;
-    run.preview?.resolve(undefined);
-    run.preview = undefined;
-    run.checkpoint = undefined;
-    tell(run.result);
+    run.settle(tell);
   }
 
   /** Gives the process what waits for it; without a process, sees to it that one is coming. */
   #work(): void {
-    if (!this.#loaded || this.#process === undefined) {
-      if (this.#process === undefined && this.#restart === undefined) this.#start();
+    if (this.#process === undefined) {
+      if (this.#restart === undefined) this.#start();
       return;
     }
-    for (const [id, open] of this.#requests) {
-      if (open.sent) continue;
-      open.sent = true;
-      this.#process.send({ kind: 'request', id, request: open.request });
-    }
+    this.#requests.send(this.#process);
     const run = this.#run;
-    if (run === undefined || run.attempt !== undefined) return;
-    run.attempt = ++this.#attempts;
-    run.taken = false;
-    const { parameters } = run.job;
-    this.#process.watchdog.runBegins(parameters.width * parameters.height);
-    this.#process.send({
-      kind: 'generate',
-      attempt: run.attempt,
-      job: { ...run.job, start: startOf(run) },
-    });
-    if (run.stopping) this.#process.send({ kind: 'stop', attempt: run.attempt });
-    this.#askPreview(run);
+    if (run?.model === undefined || run.attempt !== undefined) return;
+    run.begin(this.#process, ++this.#attempts, run.model);
   }
 
   // --- requests -----------------------------------------------------------------------------
 
-  evolution: Engine['evolution'] = (steps, options, maxBytes) =>
-    this.#request({ kind: 'evolution', steps, options, maxBytes }) as Promise<EncodedImage>;
+  evolution: Engine['evolution'] = async (steps, options, maxBytes, name) => {
+    const model = await this.#offer.locate(name).catch(() => undefined);
+    return this.#ask<EncodedImage>({ kind: 'evolution', model, steps, options, maxBytes });
+  };
 
-  picture: Engine['picture'] = (step, show, maxBytes) =>
-    this.#request({ kind: 'picture', step, show, maxBytes }) as Promise<EncodedImage>;
+  picture: Engine['picture'] = async (step, show, maxBytes, name) => {
+    const model = await this.#offer.locate(name).catch(() => undefined);
+    return this.#ask<EncodedImage>({ kind: 'picture', model, step, show, maxBytes });
+  };
 
   readInfotext: Engine['readInfotext'] = (png) =>
-    this.#request({ kind: 'infotext', png }) as Promise<string | undefined>;
+    this.#ask<string | undefined>({ kind: 'infotext', png });
 
-  #request(request: EngineRequest): Promise<EngineReplies[keyof EngineReplies]> {
+  #ask<T extends Reply>(request: EngineRequest): Promise<T> {
     if (this.#closed !== undefined) return Promise.reject(new EngineDied('the engine was closed'));
-    const open: OpenRequest = { request, reply: deferred(), sent: false, deaths: 0 };
-    this.#requests.set(++this.#requestIds, open);
+    const reply = this.#requests.add(request);
     this.#work();
-    return open.reply.promise;
+    return reply as Promise<T>;
   }
 
   // --- the process --------------------------------------------------------------------------
@@ -274,9 +220,10 @@ class Supervisor implements LocalEngine {
   #start(): void {
     this.#restart = undefined;
     if (this.#closed !== undefined) return;
-    const { modelDirectory, providers, threads, logger } = this.#settings;
+    const { providers, threads, logger } = this.#settings;
     const { stallMs = 120_000, loadMs = 600_000 } = this.#settings;
-    this.#loaded = false;
+    this.#opened = false;
+    this.#loading = undefined;
     const child = new EngineProcess(
       { stallMs, loadMs },
       {
@@ -286,24 +233,58 @@ class Supervisor implements LocalEngine {
       },
     );
     this.#process = child;
-    child.send({ kind: 'load', directory: modelDirectory, providers, threads });
+    const memoryBytes = this.#memoryBytes;
+    const slackBytes = this.#settings.slackBytes ?? Math.max(MIN_SLACK, memoryBytes / 4);
+    child.send({ kind: 'open', options: { providers, threads, memoryBytes, slackBytes } });
+    // A run brings its own model; else the default is made ready for the next one.
+    if (this.#run === undefined || this.#info === undefined) void this.#preload(child);
+    this.#work();
+  }
+
+  async #preload(child: EngineProcess): Promise<void> {
+    // Its size is known by its files; that it lies there does not depend on them.
+    const { bytes } = await this.#offer.locate(undefined);
+    child.send({ kind: 'load', model: { directory: this.#defaultDirectory, bytes } });
+    this.#work();
   }
 
   #hear(message: FromEngine): void {
+    const { logger } = this.#settings;
     switch (message.kind) {
+      case 'opened':
+        this.#opened = true;
+        this.#process?.watchdog.loadEnded();
+        return;
+      case 'loading':
+        this.#loading = message.directory;
+        this.#process?.watchdog.loadBegins();
+        return;
       case 'loaded':
+        this.#loading = undefined;
+        this.#process?.watchdog.loadEnded();
         this.#modelLoaded(message.info, message.milliseconds);
         return;
       case 'unloadable':
-        this.#giveUp(fromWire(message.error));
+        this.#loading = undefined;
+        this.#process?.watchdog.loadEnded();
+        this.#modelUnloadable(message.directory, fromWire(message.error));
+        return;
+      case 'unloaded':
+        this.#offer.unloaded(message.directory);
+        logger?.info({ directory: message.directory }, 'a model was unloaded to make room');
+        return;
+      case 'worn':
+        logger?.info(
+          { bytes: message.bytes },
+          `the engine process holds ${inWords(message.bytes)} and is replaced before the next model`,
+        );
+        this.#replace();
         return;
       case 'reply':
-        this.#requests.get(message.id)?.reply.resolve(message.value);
-        this.#requests.delete(message.id);
+        this.#requests.settle(message.id, (reply) => reply.resolve(message.value));
         return;
       case 'refused':
-        this.#requests.get(message.id)?.reply.reject(fromWire(message.error));
-        this.#requests.delete(message.id);
+        this.#requests.settle(message.id, (reply) => reply.reject(fromWire(message.error)));
         return;
       case 'dropped':
       case 'pong':
@@ -316,39 +297,22 @@ class Supervisor implements LocalEngine {
     }
   }
 
-  #hearRun(
-    run: ActiveRun,
-    message: Extract<
-      FromEngine,
-      { readonly kind: 'started' | 'progress' | 'preview' | 'done' | 'failed' }
-    >,
-  ): void {
+  #hearRun(run: ActiveRun, message: RunMessage): void {
     switch (message.kind) {
       case 'started':
-        run.taken = true;
-        run.startedAt ??= performance.now();
+        run.started();
         return;
-      case 'progress': {
-        const { report } = message;
-        if (message.unet.length > 0) run.unet.set(report.index, message.unet);
-        // A copy: the owner may hand the report's own bytes to another thread, and the original is
-        // a view that would keep the whole message alive.
-        run.checkpoint = { bytes: report.checkpoint.slice(), index: report.index };
-        this.#tell(() => run.handlers.onStep?.(report));
+      case 'progress':
+        run.progressed(message);
+        this.#tell(() => run.handlers.onStep?.(message.report));
         return;
-      }
-      case 'preview': {
-        const { preview } = message;
-        run.previewed = preview.index;
-        const waiting = run.preview;
-        run.preview = undefined;
-        waiting?.resolve(preview);
+      case 'preview':
+        run.previewed(message.preview);
         return;
-      }
       case 'done':
         this.#process?.watchdog.runEnded();
         this.#deaths = 0;
-        this.#settle(run, (result) => result.resolve(withTimes(run, message.result)));
+        this.#settle(run, (result) => result.resolve(run.withTimes(message.result)));
         return;
       case 'failed':
         this.#process?.watchdog.runEnded();
@@ -359,34 +323,47 @@ class Supervisor implements LocalEngine {
 
   #modelLoaded(info: ModelInfo, milliseconds: number): void {
     const { logger } = this.#settings;
-    this.#loaded = true;
-    this.#loadDeaths = 0;
+    const isDefault = info.directory === this.#defaultDirectory;
+    if (isDefault) this.#loadDeaths = 0;
     this.#loadedAt = performance.now();
-    this.#info = info;
-    this.#process?.watchdog.loaded();
+    this.#offer.loaded(info);
     for (const { name, reason } of info.providersTried) {
-      logger?.info({ provider: name, reason }, `provider ${name} was not taken: ${reason}`);
+      const line = `provider ${name} was not taken: ${reason}`;
+      if (this.#told.has(line)) continue;
+      this.#told.add(line);
+      logger?.info({ provider: name, reason }, line);
     }
     logger?.info(
       { provider: info.provider, model: info.name, milliseconds: Math.round(milliseconds) },
       `model ${info.name} was loaded with provider ${info.provider} in ${Math.round(milliseconds)} ms`,
     );
     for (const warning of info.warnings) logger?.warn({ model: info.name }, warning);
+    if (!isDefault) return;
+    this.#info = info;
     this.#ready.resolve(info);
-    this.#work();
+  }
+
+  /** The job that needs it is told by the process; what else is loaded stays usable. */
+  #modelUnloadable(directory: string, error: Error): void {
+    const { logger } = this.#settings;
+    if (directory === this.#defaultDirectory) this.#ready.reject(error);
+    if (error instanceof UserError) logger?.warn({ directory }, error.message);
+    else logger?.error({ directory, err: error }, 'the engine could not load a model');
   }
 
   #died({ how, lastWords }: ProcessEnd): void {
     const { logger, backOffMs = 100 } = this.#settings;
-    const wasLoaded = this.#loaded;
+    const loading = this.#loading;
+    const loadingDefault = !this.#opened || loading === this.#defaultDirectory;
     this.#process = undefined;
-    this.#loaded = false;
+    this.#offer.allUnloaded();
     this.#onEnd?.();
     if (this.#closed !== undefined) return;
 
-    if (wasLoaded && performance.now() - this.#loadedAt > SOUND_AFTER_MS) this.#deaths = 0;
+    const sound = performance.now() - this.#loadedAt > SOUND_AFTER_MS;
+    if (!loadingDefault && loading === undefined && sound) this.#deaths = 0;
     this.#deaths += 1;
-    if (!wasLoaded) this.#loadDeaths += 1;
+    if (loadingDefault) this.#loadDeaths += 1;
     logger?.warn({ deaths: this.#deaths, lastWords }, `the engine process ${how}`);
     if (this.#loadDeaths >= MAX_LOAD_DEATHS) {
       this.#giveUp(
@@ -398,34 +375,38 @@ class Supervisor implements LocalEngine {
     }
     const wait = Math.min(MAX_BACK_OFF_MS, backOffMs * 2 ** (this.#deaths - 1));
     this.#restart = setTimeout(() => this.#start(), wait);
-    this.#mourn(how);
+    this.#mourn(how, loadingDefault, loading);
   }
 
   /** After a death: what was in the process goes to the next one, or is over. */
-  #mourn(how: string): void {
+  #mourn(how: string, loadingDefault: boolean, loading: string | undefined): void {
     const error = () => new EngineDied(`The engine process ${how} twice under one job.`);
-    for (const [id, open] of this.#requests) {
-      if (!open.sent) continue;
-      open.sent = false;
-      open.deaths += 1;
-      if (open.deaths < MAX_DEATHS) continue;
-      this.#requests.delete(id);
-      open.reply.reject(error());
-    }
+    this.#requests.orphaned(!loadingDefault, MAX_DEATHS, error);
     const run = this.#run;
     if (run === undefined || run.attempt === undefined) return;
-    run.attempt = undefined;
+    const from = run.orphaned();
+    const duringLoad = !loadingDefault && loading !== undefined && loading === run.model?.directory;
     // A process that died of an earlier, cancelled run is not held against this one.
-    if (!run.taken) return;
+    if (!run.taken && !duringLoad) return;
     run.deaths += 1;
     if (run.deaths >= MAX_DEATHS) {
-      this.#settle(run, (result) => result.reject(error()));
+      const reason = duringLoad ? loadDeath(run, how) : error();
+      this.#settle(run, (result) => result.reject(reason));
       return;
     }
-    const from = run.checkpoint?.index ?? 0;
-    run.previewed = Math.min(run.previewed, from);
     this.#settings.logger?.warn({ id: run.job.id, from }, 'the run is tried once more');
     this.#tell(() => run.handlers.onRetry?.(from));
+  }
+
+  /** Ends a process that has done nothing wrong; the next one begins with all that was in it. */
+  #replace(): void {
+    const child = this.#process;
+    this.#process = undefined;
+    child?.forget();
+    this.#offer.allUnloaded();
+    this.#requests.orphaned(false, MAX_DEATHS, () => new Error('unreachable'));
+    this.#run?.orphaned();
+    this.#start();
   }
 
   /** An owner's handler that throws is the owner's bug: it must not take the engine along. */
@@ -437,24 +418,14 @@ class Supervisor implements LocalEngine {
     }
   }
 
-  /** No model, no engine: everything waiting is told why. The next job tries again. */
+  /** No default model, no engine: everything waiting is told why. The next job tries again. */
   #giveUp(error: Error): void {
-    if (!(error instanceof UserError)) {
-      this.#settings.logger?.error({ err: error }, 'the engine could not load its model');
-    }
+    this.#settings.logger?.error({ err: error }, 'the engine could not load its model');
     this.#loadDeaths = 0;
-    const child = this.#process;
-    if (child !== undefined) {
-      // Its end must not be taken for one more death.
-      this.#process = undefined;
-      child.forget();
-    }
     this.#ready.reject(error);
-    for (const [id, open] of this.#requests) {
-      this.#requests.delete(id);
-      open.reply.reject(error);
-    }
-    if (this.#run !== undefined) this.#settle(this.#run, (result) => result.reject(error));
+    this.#requests.rejectAll(error);
+    const run = this.#run;
+    if (run !== undefined) this.#settle(run, (result) => result.reject(error));
   }
 
   // --- the end ------------------------------------------------------------------------------
@@ -468,8 +439,7 @@ class Supervisor implements LocalEngine {
     clearTimeout(this.#restart);
     const error = new EngineDied('the engine was closed');
     this.#ready.reject(error);
-    for (const open of this.#requests.values()) open.reply.reject(error);
-    this.#requests.clear();
+    this.#requests.rejectAll(error);
     if (this.#run !== undefined) this.#cancel(this.#run);
     const child = this.#process;
     if (child === undefined) return;
@@ -483,22 +453,11 @@ class Supervisor implements LocalEngine {
   }
 }
 
-/** Where the next try begins: after the last step whose state got here. */
-function startOf(run: ActiveRun): RunStart {
-  return run.checkpoint === undefined
-    ? run.job.start
-    : { kind: 'resume', checkpoint: run.checkpoint.bytes };
-}
-
-function withTimes(run: ActiveRun, result: AttemptResult): RunResult {
-  const now = performance.now();
-  return {
-    ...result,
-    timings: {
-      ...result.timings,
-      load: (run.startedAt ?? now) - run.askedAt,
-      unet: [...run.unet.values()].flat(),
-      total: now - run.askedAt,
-    },
-  };
+function loadDeath(run: ActiveRun, how: string): UserError {
+  const name = run.job.parameters.model ?? '';
+  return new UserError(
+    'model-load-died',
+    `The engine process ${how} twice while loading the model "${name}"; it may need more memory than there is.`,
+    { name },
+  );
 }

@@ -1,11 +1,13 @@
 // What the rest of the bot knows of an engine: start a run, follow it, end it.
 
+import type { UserError } from '../errors.js';
 import type {
   EncodedImage,
   EvolutionOptions,
   GenerationParameters,
   InitImage,
   KeptStep,
+  ModelFacts,
   ModelInfo,
 } from '../pipeline/types.js';
 
@@ -18,6 +20,7 @@ export type RunStart =
 export interface EngineJob {
   /** the generation's id; no two runs of one engine share it */
   readonly id: string;
+  /** its `model` names the one that paints; absent: the default */
   readonly parameters: GenerationParameters;
   readonly start: RunStart;
   /** only with `parameters.strength`; a run that goes on from a checkpoint has it still */
@@ -100,20 +103,73 @@ export interface EngineRun {
   cancel(): void;
 }
 
+/** A model that jobs may name. Its facts are known whether it is loaded or not. */
+export interface OfferedModel extends ModelFacts {
+  readonly offered: true;
+  /** the one for those who name none */
+  readonly isDefault: boolean;
+  /** an engine has it in memory: the next picture begins at once */
+  readonly loaded: boolean;
+  /** of its files on disk */
+  readonly bytes: number;
+  /** 10 hex digits that change when its files do */
+  readonly fingerprint: string;
+  /** what of the directory has no effect, one sentence each */
+  readonly warnings: readonly string[];
+}
+
+/** A directory among the models that cannot be painted with. */
+export interface DamagedModel {
+  readonly offered: false;
+  readonly name: string;
+  readonly directory: string;
+  readonly isDefault: boolean;
+  readonly bytes: number;
+  /** what is wrong with it, and with which file */
+  readonly problem: UserError;
+}
+
+export type ModelSummary = OfferedModel | DamagedModel;
+
 /** A process that owns an accelerator. One run at a time; evolutions go between steps. */
 export interface Engine {
-  /** resolves when a model is loaded; rejects with UserError when the directory is at fault */
+  /**
+   * resolves when the default model was loaded for the first time; rejects with UserError when its
+   * directory is at fault
+   */
   readonly ready: Promise<ModelInfo>;
+  /** the default model, once it was loaded */
   readonly info: ModelInfo | undefined;
+  /** all there are, the default first; as they were some seconds ago, empty just after the start */
+  readonly models: readonly ModelSummary[];
+  /**
+   * The model of a name as it is now (not case-sensitive); without a name, the default. Loads nothing.
+   * @throws UserError 'model-unknown' naming those there are, 'model-unusable' for a damaged one
+   */
+  model(name?: string): Promise<OfferedModel>;
+  /**
+   * @returns the run, whose result rejects with UserError as `model` does, or when its model cannot
+   * be loaded; other models stay usable then
+   */
   run(job: EngineJob, handlers?: RunHandlers): EngineRun;
-  /** a contact sheet, animation or plot of kept steps, at most `maxBytes` long */
+  /**
+   * A contact sheet, animation or plot of kept steps, at most `maxBytes` long.
+   * @param model the name of the one that made the steps; absent: the default. Without it (it is
+   * gone, or does not fit in memory beside the run in progress) the steps are drawn the quick way.
+   */
   evolution(
     steps: readonly KeptStep[],
     options: EvolutionOptions,
     maxBytes: number,
+    model?: string,
   ): Promise<EncodedImage>;
   /** one kept step as a picture */
-  picture(step: KeptStep, show: EvolutionOptions['show'], maxBytes: number): Promise<EncodedImage>;
+  picture(
+    step: KeptStep,
+    show: EvolutionOptions['show'],
+    maxBytes: number,
+    model?: string,
+  ): Promise<EncodedImage>;
   /** the A1111 parameters in a PNG made by this bot; undefined where it has none */
   readInfotext(png: Uint8Array): Promise<string | undefined>;
   /** ends the process: runs are cancelled; kills it after `graceMs` */

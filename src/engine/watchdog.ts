@@ -66,9 +66,16 @@ export class Watchdog {
     this.#silence = 0;
   }
 
-  loaded(): void {
+  /** a model is loaded from here on; so it is taken before the first word, too */
+  loadBegins(): void {
+    this.#loading = true;
+  }
+
+  loadEnded(): void {
     this.heard();
     this.#loading = false;
+    // The first calls of another model compile its kernels and map its memory.
+    this.#cold = true;
   }
 
   /** @param work px of the run that begins */

@@ -19,6 +19,7 @@ export {
   type ModelTimings,
 } from './model.js';
 export { checkParameters, LIMITS } from './parameters.js';
+export { plainPreviewer } from './preview.js';
 export { AcceleratorLost } from './providers.js';
 export { schedulerDisplayName } from './schedulers/index.js';
 export * from './types.js';

@@ -71,6 +71,24 @@ export async function loadPreviewer(
   return linear(known ? SD_FACTORS : fitLinear(small, image));
 }
 
+/**
+ * The linear map alone, without a model: as the directory's preview.json has it, else as it is known
+ * for latents of so many channels, else the first three channels as red, green and blue.
+ */
+export async function plainPreviewer(
+  root: string | undefined,
+  channels: number,
+): Promise<Previewer> {
+  if (root !== undefined) {
+    const json = await readJson(root, join(root, 'preview.json'), true).catch(() => undefined);
+    const given = linearMap(json, channels);
+    if (given !== undefined) return linear(given);
+  }
+  if (channels === 4) return linear(SD_FACTORS);
+  const factors = Array.from({ length: channels }, (_, k) => [0, 1, 2].map((c) => +(k === c) / 2));
+  return linear({ factors, bias: [0, 0, 0] });
+}
+
 function noise(channels: number, side: number): FloatTensor {
   const dims = [1, channels, side, side];
   return { data: new TorchGenerator(0).randn(dims), dims };

@@ -11,7 +11,7 @@ function silence(dog: Watchdog, ms: number): boolean {
 
 function warm(stallMs: number): Watchdog {
   const dog = new Watchdog({ stallMs, loadMs: 10 * stallMs });
-  dog.loaded();
+  dog.loadEnded();
   dog.runEnded();
   return dog;
 }
@@ -33,7 +33,7 @@ describe('Watchdog', () => {
   it('allows loadMs while a model is loaded and more than usual in the first run', () => {
     const dog = new Watchdog({ stallMs: 1000, loadMs: 20_000 });
     expect(silence(dog, 15_000)).toBe(false);
-    dog.loaded();
+    dog.loadEnded();
     expect(silence(dog, 4000)).toBe(false);
     dog.heard();
     dog.runEnded();
@@ -45,7 +45,7 @@ describe('Watchdog', () => {
   it('does not take the time of loading for that of a model call', () => {
     const dog = new Watchdog({ stallMs: 1000, loadMs: 60_000 });
     expect(silence(dog, 50_000)).toBe(false);
-    dog.loaded();
+    dog.loadEnded();
     dog.runEnded();
     expect(silence(dog, 1500)).toBe(true);
   });
