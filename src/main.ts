@@ -10,7 +10,7 @@ import { loadConfig } from './config.js';
 import { createClient, login } from './discord/client.js';
 import { registerCommands } from './discord/registration.js';
 import { MessageRest } from './discord/rest.js';
-import { createEngine } from './engine/index.js';
+import { createEngine, usualBudget } from './engine/index.js';
 import { discordOrSandbox } from './host.js';
 import { createLogger } from './log.js';
 import { endOnSignal, exitOn } from './process.js';
@@ -23,8 +23,12 @@ export async function start(): Promise<void> {
   const logger = createLogger(config.logLevel, process.stdout, [config.discord.token ?? '']);
   for (const warning of config.warnings) logger.warn(warning);
   try {
-    const { modelDirectory, providers, threads } = config;
-    const settings = { modelDirectory, providers, logger, ...(threads ? { threads } : {}) };
+    const { modelDirectory, modelsDirectory, providers, threads } = config;
+    const memoryBytes = (config.modelMemory ?? usualBudget()) / config.engines;
+    const settings = {
+      ...{ modelDirectory, modelsDirectory, memoryBytes, providers, logger },
+      ...(threads ? { threads } : {}),
+    };
     const engines = new EnginePool(
       Array.from({ length: config.engines }, () => createEngine(settings)),
     );

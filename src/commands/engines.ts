@@ -1,8 +1,8 @@
-// The engines there are, and which of them is free. The queue runs no more jobs than engines, so a
-// job always finds one.
+// The engines there are, what they offer, and which of them is free. The queue runs no more jobs than
+// engines, so a job always finds one.
 
 import type { Exchange } from '../discord/exchange.js';
-import type { Engine } from '../engine/types.js';
+import type { Engine, ModelSummary, OfferedModel } from '../engine/types.js';
 import type { ModelInfo } from '../pipeline/types.js';
 
 export class EnginePool {
@@ -18,7 +18,7 @@ export class EnginePool {
     return this.#all.length;
   }
 
-  /** What the engines run; undefined while none has loaded it. */
+  /** The default model; undefined while no engine has loaded it. */
   get info(): ModelInfo | undefined {
     return this.#all.find((engine) => engine.info !== undefined)?.info;
   }
@@ -35,22 +35,55 @@ export class EnginePool {
     return info;
   }
 
-  /** A free engine. It is to be given back. */
-  take(): Engine {
-    const engine = this.#free.shift();
-    if (engine === undefined) throw new Error('more jobs run than there are engines');
+  /** All models there are, the default first; loaded are those that any engine has loaded. */
+  get models(): readonly ModelSummary[] {
+    const [first, ...others] = this.#all.map((engine) => engine.models);
+    return (first ?? []).map((model) => {
+      if (!model.offered || model.loaded) return model;
+      const loaded = others.some((models) => models.some((other) => isLoaded(other, model.name)));
+      return { ...model, loaded };
+    });
+  }
+
+  /**
+   * The model of a name, loaded or not; without a name, the default, once it was loaded.
+   * @throws UserError 'model-unknown' that names those there are, 'model-unusable'
+   */
+  async model(name?: string): Promise<OfferedModel> {
+    if (name === undefined) await this.ready();
+    return this.#first.model(name);
+  }
+
+  get #first(): Engine {
+    const [engine] = this.#all;
+    if (engine === undefined) throw new Error('there is no engine');
     return engine;
+  }
+
+  /** A free engine, one that has the model loaded where there is one. It is to be given back. */
+  take(model?: string): Engine {
+    const engine = this.#best(model);
+    if (engine === undefined) throw new Error('more jobs run than there are engines');
+    this.#free.splice(this.#free.indexOf(engine), 1);
+    return engine;
+  }
+
+  #best(model: string | undefined): Engine | undefined {
+    const name = model ?? this.info?.name;
+    const ready = this.#free.find((engine) => engine.models.some((m) => isLoaded(m, name)));
+    return ready ?? this.#free[0];
   }
 
   give(engine: Engine): void {
     this.#free.push(engine);
   }
 
-  /** One for pictures of steps, which go between the steps of a run: a free one where there is one. */
-  any(): Engine {
-    const engine = this.#free[0] ?? this.#all[0];
-    if (engine === undefined) throw new Error('there is no engine');
-    return engine;
+  /**
+   * One for pictures of steps, which go between the steps of a run: a free one where there is one,
+   * one that has their model loaded before others.
+   */
+  any(model?: string): Engine {
+    return this.#best(model) ?? this.#first;
   }
 
   async close(graceMs: number): Promise<void> {
@@ -59,17 +92,28 @@ export class EnginePool {
 }
 
 /**
- * The loaded model. While it is still loading (the bot has just started) the interaction is
- * acknowledged first, for that may take longer than Discord waits.
+ * The model of a name, or the default. While that is still loading (the bot has just started) the
+ * interaction is acknowledged first, for it may take longer than Discord waits.
+ *
+ * @throws UserError 'model-unknown' that names those there are, 'model-unusable'
  */
 export async function modelOf(
   engines: EnginePool,
   exchange: Exchange,
   ephemeral: boolean,
-): Promise<ModelInfo> {
-  if (engines.info !== undefined) return engines.info;
-  await exchange.defer(ephemeral);
-  return engines.ready();
+  name?: string,
+): Promise<OfferedModel> {
+  // As it was seen last: nothing is waited for before the answer. The engine looks again.
+  const known = engines.models.find((model) =>
+    name === undefined ? model.isDefault && engines.info !== undefined : model.name === name,
+  );
+  if (known?.offered) return known;
+  if (name === undefined && engines.info === undefined) await exchange.defer(ephemeral);
+  return engines.model(name);
+}
+
+function isLoaded(model: ModelSummary, name: string | undefined): boolean {
+  return model.offered && model.loaded && model.name === name;
 }
 
 function firstReason(error: unknown): never {

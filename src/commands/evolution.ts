@@ -111,14 +111,15 @@ async function picture(
   view: View,
   maxBytes: number,
 ): Promise<{ image: EncodedImage; seen: View }> {
-  const engine = bot.engines.any();
+  const { model } = generation.parameters;
+  const engine = bot.engines.any(model);
   if (view.kind === 'step') {
     const wanted = clamp(view.step, 1, generation.stepIndex, generation.stepIndex);
     const owner = await ownerOfStep(bot.store, generation, wanted);
     const step = owner && (await bot.store.step(owner.id, wanted));
     if (step === undefined) throw stepsGone();
     return {
-      image: await engine.picture(step, view.show, maxBytes),
+      image: await engine.picture(step, view.show, maxBytes, model),
       seen: { ...view, step: wanted },
     };
   }
@@ -130,7 +131,7 @@ async function picture(
     order: view.order,
     show: view.show,
   };
-  return { image: await engine.evolution(steps, options, maxBytes), seen: view };
+  return { image: await engine.evolution(steps, options, maxBytes, model), seen: view };
 }
 
 function panel(generation: Generation, view: View, image: EncodedImage, texts: Texts): MessageBody {

@@ -3,7 +3,7 @@
 import { cut } from '../discord/display.js';
 import type { MessageFile } from '../discord/message.js';
 import type { PictureFacts } from '../discord/panels.js';
-import type { ModelInfo } from '../pipeline/types.js';
+import type { OfferedModel } from '../engine/types.js';
 import type { NewGeneration } from '../store/types.js';
 
 /** @param scheduler the model's own, for those that name none */
@@ -27,9 +27,9 @@ export function factsOf(generation: Omit<NewGeneration, 'init'>, scheduler: stri
   };
 }
 
-/** How the store names a model: two directories of one name differ in the hash. */
-export function modelName(info: ModelInfo): string {
-  return `${info.name} [${info.hash}]`;
+/** How the store names a model: two directories of one name differ in the fingerprint. */
+export function modelName(model: Pick<OfferedModel, 'name' | 'fingerprint'>): string {
+  return `${model.name} [${model.fingerprint}]`;
 }
 
 const EXTENSIONS: Readonly<Record<string, string>> = {

@@ -10,7 +10,13 @@ import { failureOf } from '../discord/failures.js';
 import { type MessageBody, ORIGINAL } from '../discord/message.js';
 import { donePanel, endedPanel } from '../discord/panels.js';
 import type { MessageRest } from '../discord/rest.js';
-import { EngineDied, type EngineJob, RunCancelled, type RunStart } from '../engine/types.js';
+import {
+  EngineDied,
+  type EngineJob,
+  type OfferedModel,
+  RunCancelled,
+  type RunStart,
+} from '../engine/types.js';
 import { UserError } from '../errors.js';
 import { altText } from '../pipeline/image/alt-text.js';
 import { checkParameters } from '../pipeline/parameters.js';
@@ -101,9 +107,10 @@ export class Generations {
     if (this.#closing) {
       throw new UserError('shutting-down', 'I am just restarting; try again in a moment.');
     }
-    const info = await modelOf(this.#engines, exchange, ephemeral);
+    // All wishes of one interaction are for one model.
+    const model = await modelOf(this.#engines, exchange, ephemeral, wishes[0]?.parameters.model);
     // Those of an earlier picture may come from a time of wider limits.
-    for (const wish of wishes) checkParameters(wish.parameters, info, this.#rules.limits);
+    for (const wish of wishes) checkParameters(wish.parameters, model, this.#rules.limits);
     this.#queue.check(exchange.userId, wishes.length);
     const now = Date.now();
     const generations = wishes.map((wish, index): NewGeneration => {
@@ -111,8 +118,9 @@ export class Generations {
       return {
         id: newId(),
         userId: exchange.userId,
-        parameters: wish.parameters,
-        model: modelName(info),
+        // By its name, so that what follows on this picture finds its model when the default changes.
+        parameters: { ...wish.parameters, model: model.name },
+        model: modelName(model),
         parentId: wish.parent?.id ?? null,
         parentRelation: wish.parent?.relation ?? null,
         branchStep: wish.parent?.branch?.step ?? null,
@@ -132,7 +140,7 @@ export class Generations {
     const jobs: Job[] = [];
     for (const { init, ...promise } of generations) {
       const generation = { ...promise, hasInit: init !== undefined };
-      jobs.push(this.#jobFor(generation, info.defaultScheduler, false, jobs[0]));
+      jobs.push(this.#jobFor(generation, model.defaultScheduler, false, jobs[0]));
     }
     // On disk before it is acknowledged; only a disk that hangs must not cost Discord's 3 s.
     const stored = Promise.all(generations.map((generation) => this.#store.create(generation)));
@@ -223,21 +231,23 @@ export class Generations {
    * @returns how many there were
    */
   async recover(): Promise<number> {
-    const info = await this.#engines.allReady();
+    await this.#engines.allReady();
     const unfinished = (await this.#store.unfinished()).filter((g) => !this.#jobs.has(g.id));
     const firsts = new Map<string, Job>();
     for (const generation of unfinished) {
       const { interactionId, messageId } = generation.reply;
       const first = messageId === null ? firsts.get(interactionId) : undefined;
-      const job = this.#jobFor(generation, info.defaultScheduler, true, first);
+      const found = this.#engines.model(generation.parameters.model);
+      const model = await found.catch((error: unknown) => error);
+      const scheduler = isOffered(model) ? model.defaultScheduler : '';
+      const job = this.#jobFor(generation, scheduler, true, first);
       if (messageId !== null && !firsts.has(interactionId)) firsts.set(interactionId, job);
       if (generation.state === 'queued' || generation.state === 'running') {
-        if (generation.model === modelName(info)) this.#enqueue(job, Promise.resolve(), true);
-        else {
-          const error = new UserError(
-            'model-changed',
-            'The model was changed before this picture began.',
-          );
+        if (isOffered(model) && generation.model === modelName(model)) {
+          this.#enqueue(job, Promise.resolve(), true);
+        } else {
+          const changed = 'The model was changed before this picture began.';
+          const error = isOffered(model) ? new UserError('model-changed', changed) : model;
           this.#track(this.#conclude(job, error));
         }
       } else {
@@ -318,7 +328,7 @@ export class Generations {
   /** The task that holds an engine. Everything it resolves with is already in the store. */
   async #paint(job: Job, signal: AbortSignal): Promise<Painted> {
     const { id, parameters, reply } = job.generation;
-    const engine = this.#engines.take();
+    const engine = this.#engines.take(parameters.model);
     try {
       const startedAt = Date.now();
       await this.#store.start(id, startedAt);
@@ -491,6 +501,10 @@ export class Generations {
 interface Painted {
   readonly file: StoredFile;
   readonly stopped: { readonly index: number; readonly total: number } | undefined;
+}
+
+function isOffered(model: unknown): model is OfferedModel {
+  return typeof model === 'object' && model !== null && 'offered' in model;
 }
 
 function isPainted(outcome: unknown): outcome is Painted {

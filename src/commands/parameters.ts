@@ -6,7 +6,7 @@ import { UserError } from '../errors.js';
 import { checkParameters, LIMITS, type Limits } from '../pipeline/parameters.js';
 import {
   type GenerationParameters,
-  type ModelInfo,
+  type ModelFacts,
   SCHEDULER_NAMES,
   type SchedulerName,
 } from '../pipeline/types.js';
@@ -22,6 +22,8 @@ export function limitsWithin(most: { readonly steps: number; readonly side: numb
 
 /** What may be given; all else comes from the model. */
 export interface Given {
+  /** that somebody chose; absent: the default */
+  readonly model?: string | undefined;
   readonly prompt: string;
   readonly negativePrompt?: string | undefined;
   readonly seed?: number | undefined;
@@ -43,7 +45,7 @@ export function newSeed(): number {
  */
 export function parametersFor(
   given: Given,
-  info: ModelInfo,
+  info: ModelFacts,
   { limits }: Rules,
 ): GenerationParameters {
   const usual = usualSize(info, limits);
@@ -57,6 +59,7 @@ export function parametersFor(
     guidanceScale: given.guidanceScale ?? info.defaultGuidanceScale,
     ...size,
     ...(scheduler === undefined ? {} : { scheduler }),
+    ...(given.model === undefined ? {} : { model: info.name }),
   };
   return checkParameters(parameters, info, limits);
 }
@@ -67,7 +70,7 @@ interface Size {
 }
 
 /** The model's own size, made smaller in its proportions where the limits are below it. */
-export function usualSize(info: ModelInfo, { side }: Limits): Size {
+export function usualSize(info: ModelFacts, { side }: Limits): Size {
   const { defaultWidth, defaultHeight, sizeMultiple } = info;
   const scale = Math.min(1, side.max / Math.max(defaultWidth, defaultHeight));
   if (scale === 1) return { width: defaultWidth, height: defaultHeight };
@@ -107,14 +110,14 @@ function parseScheduler(text: string): SchedulerName {
 const RATIOS = [1, 4 / 3, 3 / 4, 3 / 2, 2 / 3, 16 / 9, 9 / 16] as const;
 
 /** Sizes of about the model's own number of pixels and within the limits, the default first. */
-export function commonSizes(info: ModelInfo, limits: Limits): string[] {
+export function commonSizes(info: ModelFacts, limits: Limits): string[] {
   const usual = usualSize(info, limits);
   const sizes = [usual, ...RATIOS.map((ratio) => sizeOfRatio(ratio, info, limits))];
   return [...new Set(sizes.map(({ width, height }) => `${width}x${height}`))];
 }
 
 /** The size of about the model's own number of pixels whose width over height comes near `ratio`. */
-export function sizeOfRatio(ratio: number, info: ModelInfo, limits: Limits): Size {
+export function sizeOfRatio(ratio: number, info: ModelFacts, limits: Limits): Size {
   const { sizeMultiple: multiple } = info;
   const { width, height } = usualSize(info, limits);
   const area = width * height;

@@ -1,7 +1,8 @@
 // The ways to ask for a picture: anew, again with other noise, or on from a step of an earlier one.
 
+import type { OfferedModel } from '../engine/types.js';
 import { UserError } from '../errors.js';
-import type { GenerationParameters, ModelInfo } from '../pipeline/types.js';
+import type { GenerationParameters } from '../pipeline/types.js';
 import type { Generation, Store } from '../store/types.js';
 import { modelName } from './facts.js';
 import { stepsGone, type Wish } from './generations.js';
@@ -57,7 +58,7 @@ export function branchStep(generation: Generation, strength: Strength): number {
  */
 export async function branchWish(
   bot: Bot,
-  info: ModelInfo,
+  info: OfferedModel,
   generation: Generation,
   step: number,
   relation: 'vary' | 'branch',
@@ -65,7 +66,7 @@ export async function branchWish(
   if (generation.model !== modelName(info)) {
     throw new UserError(
       'model-changed',
-      'This picture was made by another model; it can only be painted anew.',
+      'The model of this picture was changed since; it can only be painted anew.',
     );
   }
   const owner = await ownerOfStep(bot.store, generation, step);

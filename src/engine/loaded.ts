@@ -50,7 +50,7 @@ export class LoadedModels {
    * @throws WornOut when the process has to be replaced first
    */
   async take(ref: ModelRef): Promise<Model> {
-    const held = this.#touch(ref.directory) ?? (await this.#load(ref));
+    const held = (await this.#current(ref)) ?? (await this.#load(ref));
     held.pins++;
     held.before = process.memoryUsage.rss();
     return held.model;
@@ -66,7 +66,7 @@ export class LoadedModels {
 
   /** The model if it is loaded, or can be without unloading one that a run needs. */
   async borrow(ref: ModelRef): Promise<Model | undefined> {
-    const held = this.#touch(ref.directory);
+    const held = await this.#current(ref);
     if (held !== undefined) return held.model;
     const pinned = [...this.#held.values()].filter(({ pins }) => pins > 0);
     if (sum(pinned) + need(ref) > this.#options.memoryBytes && pinned.length > 0) return undefined;
@@ -84,11 +84,16 @@ export class LoadedModels {
     await Promise.all(models.map((model) => model.dispose()));
   }
 
-  #touch(directory: string): Held | undefined {
-    const held = this.#held.get(directory);
+  /** The one in memory, which is now the one used last; not if its files have changed since. */
+  async #current(ref: ModelRef): Promise<Held | undefined> {
+    const held = this.#held.get(ref.directory);
     if (held === undefined) return undefined;
-    this.#held.delete(directory);
-    this.#held.set(directory, held);
+    if (held.ref.fingerprint !== ref.fingerprint && held.pins === 0) {
+      await this.#unload(held);
+      return undefined;
+    }
+    this.#held.delete(ref.directory);
+    this.#held.set(ref.directory, held);
     return held;
   }
 

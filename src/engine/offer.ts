@@ -65,7 +65,7 @@ export class Offer {
   #summary({ description, isDefault }: Entry): ModelSummary {
     const { name, directory, bytes, fingerprint, warnings } = description;
     const info = this.#infos.get(directory);
-    // What was loaded knows best; a directory that has changed since is loaded anew after a restart.
+    // What was loaded knows best.
     const facts = info ?? description.facts;
     const problem = isDefault && info ? undefined : this.#problem({ description, isDefault });
     if (facts === undefined || problem !== undefined) {
@@ -96,6 +96,6 @@ export class Offer {
   }
 }
 
-function refOf({ description: { directory, bytes } }: Entry): ModelRef {
-  return { directory, bytes };
+function refOf({ description: { directory, bytes, fingerprint } }: Entry): ModelRef {
+  return { directory, bytes, fingerprint };
 }

@@ -10,6 +10,8 @@ export interface ModelRef {
   readonly directory: string;
   /** of the files that painting loads; at least so much memory it takes */
   readonly bytes: number;
+  /** of the files as they are now: a directory that has changed is loaded anew */
+  readonly fingerprint: string;
 }
 
 /** Work beside the runs: done between two steps, answered once. */

@@ -242,9 +242,7 @@ class Supervisor implements LocalEngine {
   }
 
   async #preload(child: EngineProcess): Promise<void> {
-    // Its size is known by its files; that it lies there does not depend on them.
-    const { bytes } = await this.#offer.locate(undefined);
-    child.send({ kind: 'load', model: { directory: this.#defaultDirectory, bytes } });
+    child.send({ kind: 'load', model: await this.#offer.locate(undefined) });
     this.#work();
   }
 

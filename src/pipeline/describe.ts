@@ -35,7 +35,7 @@ export interface ModelDescription {
   readonly parts: readonly ModelPart[];
   /** of all parts */
   readonly bytes: number;
-  /** 10 hex digits that change when the files do; made of sizes and the ends of the weights */
+  /** 10 hex digits that change when the files do; made of sizes and samples of the weights */
   readonly fingerprint: string;
   /** why it cannot be painted with, the gravest first; empty for a sound one */
   readonly problems: readonly UserError[];
@@ -63,8 +63,8 @@ const OPTIONAL = [
   'vae_decoder_tiny',
 ];
 
-/** bytes at the end of the denoiser's weights that go into the fingerprint */
-const TAIL = 1 << 16;
+/** bytes at the beginning, in the middle and at the end of the weights that go into the fingerprint */
+const SAMPLE = 1 << 16;
 
 /** @param directory a diffusers ONNX directory, relative to the working directory or absolute */
 export async function describeModel(directory: string): Promise<ModelDescription> {
@@ -345,9 +345,12 @@ async function fingerprintOf(
   if (weights !== undefined) {
     const file = await open(weights.path, 'r');
     try {
-      const tail = Buffer.alloc(Math.min(TAIL, weights.bytes));
-      await file.read(tail, 0, tail.length, weights.bytes - tail.length);
-      hash.update(tail);
+      const sample = Buffer.alloc(Math.min(SAMPLE, weights.bytes));
+      for (const share of [0, 0.5, 1]) {
+        const at = Math.floor((weights.bytes - sample.length) * share);
+        await file.read(sample, 0, sample.length, at);
+        hash.update(sample);
+      }
     } finally {
       await file.close();
     }

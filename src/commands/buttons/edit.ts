@@ -35,13 +35,14 @@ export const editButton: ButtonFamily = {
 
   async submit(interaction, pressed, exchange, bot) {
     const ephemeral = interaction.message?.flags.has(MessageFlags.Ephemeral) ?? false;
-    const info = await modelOf(bot.engines, exchange, ephemeral);
     const parent = await bot.store.get(pressed.generation);
+    const info = await modelOf(bot.engines, exchange, ephemeral, parent?.parameters.model);
     const [size, scheduler] = pressed.args;
     const texts = textsFor(exchange.locale);
     const wish: Wish = {
       parameters: parametersFor(
         {
+          model: parent?.parameters.model,
           prompt: field(interaction, 'prompt'),
           negativePrompt: field(interaction, 'negative'),
           seed: parseNumber(field(interaction, 'seed'), texts.seed),

@@ -21,7 +21,7 @@ async function branchOff(
 ): Promise<void> {
   checkHasSteps(generation);
   const ephemeral = interaction.message.flags.has(MessageFlags.Ephemeral);
-  const info = await modelOf(bot.engines, exchange, ephemeral);
+  const info = await modelOf(bot.engines, exchange, ephemeral, generation.parameters.model);
   const wish = await branchWish(bot, info, generation, step, relation);
   await bot.generations.begin(exchange, [wish], ephemeral);
 }

@@ -1,0 +1,326 @@
+// Several models in one engine: found, chosen by name, loaded within a budget, and what fails of them
+// fails alone. Real engine processes, real (tiny) models.
+
+import { cp, mkdir, mkdtemp, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import {
+  createEngine,
+  type EngineJob,
+  type EngineSettings,
+  type LocalEngine,
+  type StepReport,
+} from '../../src/engine/index.js';
+import { UserError } from '../../src/errors.js';
+import type { KeptStep } from '../../src/pipeline/types.js';
+
+const MODEL = fileURLToPath(new URL('../fixtures/models/tiny-sd', import.meta.url));
+
+const engines: LocalEngine[] = [];
+const folders: string[] = [];
+afterEach(async () => {
+  await Promise.all(engines.splice(0).map((engine) => engine.close()));
+  await Promise.all(folders.splice(0).map((path) => rm(path, { recursive: true })));
+});
+
+/** A directory with these models: each the tiny one, with weights of its own. */
+async function modelsDirectory(...names: string[]): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'ylem-models-'));
+  folders.push(folder);
+  for (const name of names) await addModel(folder, name);
+  return folder;
+}
+
+/** Some other weights for each name: the same prompt gives another picture. */
+async function addModel(folder: string, name: string): Promise<void> {
+  await cp(MODEL, join(folder, name), { recursive: true });
+  const path = join(folder, name, 'unet/model.onnx_data');
+  const weights = await readFile(path);
+  const shift = [...name].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) / 20_000;
+  for (let i = 0; i < 4000; i += 4) weights.writeFloatLE(weights.readFloatLE(i) + shift, i);
+  await writeFile(path, weights);
+}
+
+interface Log {
+  readonly lines: string[];
+  readonly logger: NonNullable<EngineSettings['logger']>;
+}
+function log(): Log {
+  const lines: string[] = [];
+  const say = (...args: unknown[]) => void lines.push(String(args.at(-1)));
+  return { lines, logger: { debug: say, info: say, warn: say, error: say } };
+}
+
+function engineWith(settings: Partial<EngineSettings>): LocalEngine {
+  const engine = createEngine({
+    modelDirectory: MODEL,
+    providers: ['cpu'],
+    threads: 1,
+    backOffMs: 1,
+    ...settings,
+  });
+  engines.push(engine);
+  return engine;
+}
+
+let jobs = 0;
+function job(model?: string, parameters: Partial<EngineJob['parameters']> = {}): EngineJob {
+  return {
+    id: `job-${++jobs}`,
+    parameters: {
+      prompt: 'a red fox',
+      negativePrompt: '',
+      seed: 42,
+      steps: 4,
+      guidanceScale: 1,
+      width: 64,
+      height: 64,
+      scheduler: 'Euler a',
+      ...(model === undefined ? {} : { model }),
+      ...parameters,
+    },
+    start: { kind: 'noise' },
+    maxBytes: 8 << 20,
+  };
+}
+
+const paint = async (engine: LocalEngine, what: EngineJob): Promise<Uint8Array> =>
+  (await engine.run(what).result).image.bytes;
+
+const failureOf = async (promise: Promise<unknown>): Promise<UserError> => {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(UserError);
+  return error as UserError;
+};
+
+const loadedOf = (engine: LocalEngine): string[] =>
+  engine.models.flatMap((model) => (model.offered && model.loaded ? [model.name] : []));
+
+/** bytes that exactly `count` tiny models fit into, and no more */
+const roomFor = (engine: LocalEngine, count: number): number => {
+  const [model] = engine.models;
+  return (model?.bytes ?? 0) * (count + 0.5) * 1.15;
+};
+
+describe('the models offered', () => {
+  it('are the default and every sub-directory that is a model, with what their files say', async () => {
+    const folder = await modelsDirectory('beta', 'alpha');
+    await mkdir(join(folder, 'notes'));
+    await mkdir(join(folder, '.partial'));
+    const engine = engineWith({ modelsDirectory: folder });
+    await engine.ready;
+    expect(engine.models.map(({ name }) => name)).toEqual(['tiny-sd', 'alpha', 'beta']);
+    const alpha = engine.models[1];
+    expect(alpha).toMatchObject({
+      offered: true,
+      isDefault: false,
+      loaded: false,
+      directory: join(folder, 'alpha'),
+      family: 'sd',
+      precision: 'fp32',
+      sizeMultiple: 8,
+      defaultWidth: 64,
+      defaultSteps: 20,
+      defaultScheduler: 'PNDM',
+    });
+    expect(alpha?.bytes).toBeGreaterThan(900_000);
+    expect(loadedOf(engine)).toEqual(['tiny-sd']);
+    expect((await engine.model()).isDefault).toBe(true);
+    expect((await engine.model('ALPHA')).name).toBe('alpha');
+  });
+
+  it('are found when they are put there later, and gone when they are taken away', async () => {
+    const folder = await modelsDirectory();
+    const engine = engineWith({ modelsDirectory: folder });
+    await engine.ready;
+    expect((await failureOf(engine.model('late'))).identifier).toBe('model-unknown');
+    await addModel(folder, 'late');
+    expect((await engine.model('late')).name).toBe('late');
+    await rename(join(folder, 'late'), join(folder, 'later'));
+    expect((await failureOf(engine.run(job('late')).result)).message).toContain('tiny-sd');
+    await expect(paint(engine, job('later'))).resolves.toBeInstanceOf(Uint8Array);
+  });
+
+  it('do not hold the default twice where it lies among them', async () => {
+    const folder = await modelsDirectory('alpha', 'beta');
+    const engine = engineWith({ modelDirectory: join(folder, 'beta'), modelsDirectory: folder });
+    await engine.ready;
+    expect(engine.models.map(({ name }) => name)).toEqual(['beta', 'alpha']);
+  });
+
+  it('name what is wrong with a damaged one, which no job can have', async () => {
+    const folder = await modelsDirectory('alpha', 'broken');
+    await truncate(join(folder, 'broken/unet/model.onnx'), 1000);
+    const engine = engineWith({ modelsDirectory: folder });
+    await engine.ready;
+    const broken = engine.models.find(({ name }) => name === 'broken');
+    expect(broken).toMatchObject({ offered: false });
+    const failure = await failureOf(engine.run(job('broken')).result);
+    expect(failure.message).toContain('"broken"');
+    expect(failure.message).toContain('unet/model.onnx');
+    const unknown = await failureOf(engine.run(job('none')).result);
+    expect(unknown.message).toBe('There is no model "none" here; there are tiny-sd, alpha.');
+  });
+
+  it('leave out one that is larger than all the memory for models', async () => {
+    const folder = await modelsDirectory('alpha');
+    const engine = engineWith({ modelsDirectory: folder, memoryBytes: 500_000 });
+    await engine.ready;
+    const failure = await failureOf(engine.model('alpha'));
+    expect(failure.message).toContain('YLEM_MODEL_MEMORY');
+    await expect(paint(engine, job())).resolves.toBeInstanceOf(Uint8Array);
+  });
+});
+
+describe('a job for a model', () => {
+  it('is painted by it, in turns with others, with the same bytes each time', async () => {
+    const folder = await modelsDirectory('alpha');
+    const engine = engineWith({ modelsDirectory: folder });
+    const [own, other] = [await paint(engine, job()), await paint(engine, job('alpha'))];
+    expect(own).not.toEqual(other);
+    const { infotext } = await engine.run(job('alpha')).result;
+    expect(infotext).toContain('Model: alpha');
+    for (const [name, bytes] of [
+      ['tiny-sd', own],
+      ['alpha', other],
+    ] as const) {
+      expect(await paint(engine, job(name))).toEqual(bytes);
+    }
+    expect(loadedOf(engine)).toEqual(['tiny-sd', 'alpha']);
+  });
+
+  it('fails alone when its model cannot be loaded; the others stay usable', async () => {
+    const folder = await modelsDirectory('alpha', 'odd');
+    // Sound by its files, but the weights say nothing that a graph could be made of.
+    await writeFile(join(folder, 'odd/tokenizer/tokenizer.json'), '{"model": {}}');
+    const engine = engineWith({ modelsDirectory: folder });
+    const undisturbed = await paint(engine, job());
+    const pid = engine.pid;
+    const failure = await failureOf(engine.run(job('odd')).result);
+    expect(failure.message).toContain('tokenizer');
+    expect(await paint(engine, job())).toEqual(undisturbed);
+    await expect(paint(engine, job('alpha'))).resolves.toBeInstanceOf(Uint8Array);
+    expect(engine.pid).toBe(pid);
+  });
+
+  it('is painted by the directory as it is now, after its files were changed', async () => {
+    const folder = await modelsDirectory('alpha', 'other');
+    const engine = engineWith({ modelsDirectory: folder });
+    const before = await paint(engine, job('alpha'));
+    const expected = await paint(engine, job('other'));
+    await rm(join(folder, 'alpha'), { recursive: true });
+    await rename(join(folder, 'other'), join(folder, 'alpha'));
+    const after = await engine.run(job('alpha')).result;
+    expect(after.image.bytes).not.toEqual(before);
+    expect(after.infotext).toContain('Model: alpha');
+    expect(expected).not.toEqual(before);
+  });
+});
+
+describe('the memory for models', () => {
+  it('holds those used last: the one unused for longest is unloaded first', async () => {
+    const folder = await modelsDirectory('alpha', 'beta');
+    const probe = engineWith({ modelsDirectory: folder });
+    await probe.ready;
+    const { lines, logger } = log();
+    const engine = engineWith({
+      modelsDirectory: folder,
+      memoryBytes: roomFor(probe, 2),
+      logger,
+    });
+    await paint(engine, job('alpha'));
+    expect(loadedOf(engine)).toEqual(['tiny-sd', 'alpha']);
+    await paint(engine, job()); // now alpha is the older one
+    await paint(engine, job('beta'));
+    expect(loadedOf(engine)).toEqual(['tiny-sd', 'beta']);
+    expect(lines.filter((line) => line.includes('unloaded'))).toHaveLength(1);
+    await paint(engine, job('alpha'));
+    expect(loadedOf(engine)).toEqual(['alpha', 'beta']);
+  });
+
+  it('that does not come back is got back by a new process, unseen by the job', async () => {
+    const folder = await modelsDirectory('alpha');
+    const probe = engineWith({ modelsDirectory: folder });
+    await probe.ready;
+    const { lines, logger } = log();
+    const engine = engineWith({
+      modelsDirectory: folder,
+      memoryBytes: roomFor(probe, 1),
+      slackBytes: 1,
+      logger,
+    });
+    const undisturbed = await paint(probe, job('alpha'));
+    await engine.ready;
+    const pid = engine.pid;
+    const retries: number[] = [];
+    const run = engine.run(job('alpha'), { onRetry: (from) => retries.push(from) });
+    expect((await run.result).image.bytes).toEqual(undisturbed);
+    expect(engine.pid).not.toBe(pid);
+    expect(retries).toEqual([]);
+    expect(lines.some((line) => line.includes('is replaced before the next model'))).toBe(true);
+  });
+});
+
+describe('a process that dies while it switches', () => {
+  it('is replaced, and the run begins anew with its model', async () => {
+    const folder = await modelsDirectory('alpha');
+    const engine = engineWith({ modelsDirectory: folder });
+    const undisturbed = await paint(engine, job('alpha'));
+    for (let round = 0; round < 3; round++) {
+      const pid = engine.pid!;
+      process.kill(pid, 'SIGKILL');
+      const run = engine.run(job(round % 2 === 0 ? 'alpha' : 'tiny-sd'));
+      await vi.waitUntil(() => engine.pid !== undefined && engine.pid !== pid, { interval: 1 });
+      if (round === 2) process.kill(engine.pid!, 'SIGKILL');
+      const { image } = await run.result;
+      if (round % 2 === 0) expect(image.bytes).toEqual(undisturbed);
+    }
+  });
+});
+
+describe('steps of a model', () => {
+  const options = { kind: 'sheet', frames: 4, order: 'reading', show: 'prediction' } as const;
+
+  async function stepsOf(engine: LocalEngine, model: string): Promise<KeptStep[]> {
+    const kept: KeptStep[] = [];
+    const onStep = (report: StepReport) => kept.push(report.kept);
+    await engine.run(job(model), { onStep }).result;
+    return kept;
+  }
+
+  it('are drawn by it, and the quick way when it is gone', async () => {
+    const folder = await modelsDirectory('alpha');
+    const engine = engineWith({ modelsDirectory: folder });
+    const steps = await stepsOf(engine, 'alpha');
+    const own = await engine.evolution(steps, options, 1 << 20, 'alpha');
+    expect(await engine.evolution(steps, options, 1 << 20, 'alpha')).toEqual(own);
+    await rm(join(folder, 'alpha'), { recursive: true });
+    const quick = await engine.evolution(steps, options, 1 << 20, 'alpha');
+    expect(quick.bytes).not.toEqual(own.bytes);
+    expect(quick.width).toBeGreaterThan(0);
+    const picture = await engine.picture(steps[2]!, 'prediction', 1 << 20, 'alpha');
+    expect(picture.bytes.length).toBeGreaterThan(100);
+  });
+
+  it('do not unload the model that a run is using', async () => {
+    const folder = await modelsDirectory('alpha');
+    const probe = engineWith({ modelsDirectory: folder });
+    const steps = await stepsOf(probe, 'alpha');
+    const engine = engineWith({ modelsDirectory: folder, memoryBytes: roomFor(probe, 1) });
+    const undisturbed = await paint(engine, job(undefined, { steps: 60 }));
+    const run = engine.run(job(undefined, { steps: 60 }));
+    await run.nextPreview();
+    const sheet = await engine.evolution(steps, options, 1 << 20, 'alpha');
+    expect(sheet.bytes.length).toBeGreaterThan(100);
+    expect(loadedOf(engine)).toEqual(['tiny-sd']);
+    expect((await run.result).image.bytes).toEqual(undisturbed);
+    // Now nobody needs the default: the model of the steps takes its place.
+    await engine.evolution(steps, options, 1 << 20, 'alpha');
+    expect(loadedOf(engine)).toEqual(['alpha']);
+  });
+});
