@@ -194,12 +194,16 @@ export class Host {
   async *#steps(
     attempt: Attempt,
     model: Model,
-    { parameters }: EngineJob,
+    { parameters, init }: EngineJob,
     start: Start | undefined,
     branch: Branch | undefined,
   ): AsyncGenerator<Step, void> {
     const { signal } = attempt.abort;
-    const options = { signal, ...(start !== undefined && { start }) };
+    const options = {
+      signal,
+      ...(start !== undefined && { start }),
+      ...(init !== undefined && { init }),
+    };
     const steps = model.generate(parameters, options);
     let calls = 0;
     while (!signal.aborted) {

@@ -12,6 +12,7 @@ import { loadFamily } from './families/index.js';
 import { readInit } from './image/read.js';
 import { type Json, number, object } from './json.js';
 import { checkInit, checkParameters } from './parameters.js';
+import { pipelineConfig } from './pipeline-config.js';
 import { loadPreviewer, type Previewer } from './preview.js';
 import { BUILT_IN, kindOf, whyNot } from './providers.js';
 import { createScheduler, parseSchedulerConfig, schedulerDisplayName } from './schedulers/index.js';
@@ -87,8 +88,13 @@ export class Model {
     const dims = [1, latentChannels, height / vaeScale, width / vaeScale];
     this.timings.unet = [];
     const begun = performance.now();
+    const kind = {
+      family: this.#family.name,
+      masked: init?.mask !== undefined,
+      named: parameters.scheduler !== undefined,
+    };
     const { scheduler } = createScheduler(
-      this.#schedulerConfig,
+      pipelineConfig(this.#schedulerConfig, kind),
       steps,
       parameters.scheduler,
       this.#family.schedule(width, height, steps),

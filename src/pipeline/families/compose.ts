@@ -36,7 +36,7 @@ export function compose(composition: Composition): Family {
     name,
     parts,
     defaults,
-    warnings: warnings ?? [],
+    warnings: [...(warnings ?? []), ...vae.warnings],
     set onUnet(listener: (ms: number) => void) {
       denoiser.onCall = listener;
     },

@@ -26,6 +26,8 @@ export class Vae {
   readonly encode:
     | ((pixels: FloatTensor, noise: NoiseGenerator) => Promise<FloatTensor>)
     | undefined;
+  /** one sentence each: what of it has consequences for users */
+  readonly warnings: readonly string[];
   /** per channel, of the unscaled latents */
   readonly #moments:
     | { readonly mean: readonly number[]; readonly std: readonly number[] }
@@ -48,6 +50,11 @@ export class Vae {
     const [mean, std] = [numbers(config.latents_mean), numbers(config.latents_std)];
     this.#moments =
       options.normalised && mean !== undefined && std !== undefined ? { mean, std } : undefined;
+    this.warnings = encoder?.outputs.has('latent_sample')
+      ? [
+          'The vae_encoder draws its latents by itself: from an init image, one seed gives another picture each time.',
+        ]
+      : [];
     this.encode =
       encoder === undefined ? undefined : (pixels, noise) => this.#encode(encoder, pixels, noise);
   }
