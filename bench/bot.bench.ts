@@ -6,7 +6,7 @@ import { median, percentile, report } from './support/report.js';
 
 const RUNS = 5;
 const PROMPT = 'a red fox on a meadow';
-const MIB = 2 ** 20;
+const MEGABYTE = 1e6;
 
 /** a reply that has ended: the seed stands in it and Reroll can be pressed */
 const ended = (message: APIMessage): boolean => JSON.stringify(message).includes('"reroll');
@@ -106,8 +106,8 @@ async function memory(bot: BenchBot): Promise<void> {
       .user('ben')
       .command('imagine', { prompt: PROMPT, seed: i, steps: 4 });
     await interaction.waitFor(ended, { timeout: 120_000 });
-    if (i % 25 === 24) readings.push((await bot.probe()).rss / MIB);
+    if (i % 25 === 24) readings.push((await bot.probe()).rss / MEGABYTE);
   }
-  const text = `after 25, 50, 75, 100: ${readings.map((rss) => rss.toFixed(0)).join(', ')} MiB`;
-  report('memory of the bot process after 100 generations', readings.at(-1)!, ' MiB', 150, text);
+  const text = `after 25, 50, 75, 100: ${readings.map((rss) => rss.toFixed(0)).join(', ')} MB`;
+  report('memory of the bot process after 100 generations', readings.at(-1)!, ' MB', 150, text);
 }

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createEngine } from '../src/engine/index.js';
 import { openGraph } from '../src/pipeline/session.js';
-import { fastestThreads } from '../src/pipeline/threads.js';
 import { loadTokenizer } from '../src/pipeline/tokenizer.js';
 import type { GenerationParameters, ModelInfo } from '../src/pipeline/types.js';
 import { median, report } from './support/report.js';
@@ -25,9 +24,9 @@ export async function benchOverhead(
   parameters: Omit<GenerationParameters, 'seed'>,
   runs: number,
 ): Promise<OverheadResult> {
-  const threads = await fastestThreads();
-  const engine = createEngine({ modelDirectory: directory, providers: ['cpu'], threads });
+  const engine = createEngine({ modelDirectory: directory, providers: ['cpu'] });
   const info = await engine.ready;
+  const threads = info.threads ?? 1;
   let seed = 1;
   const generate = async (previews: boolean): Promise<{ ms: number; calls: number }> => {
     const begun = performance.now();
@@ -62,7 +61,7 @@ export async function benchOverhead(
       ratios.on.push(on / ms);
     }
     await bare.release();
-    const note = `${median(figures.off).toFixed(0)} ms over ${median(figures.bare).toFixed(0)} ms, ${threads} threads`;
+    const note = `${median(figures.off).toFixed(0)} ms over ${median(figures.bare).toFixed(0)} ms, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
     report(`${label}: total over bare calls, previews off`, median(ratios.off), '', 1.02, note);
     report(`${label}: total over bare calls, previews on`, median(ratios.on), '', 1.05);
     return { bareMs: median(figures.bare) };

@@ -10,6 +10,14 @@ import type { Sandbox } from '../../src/sandbox/types.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
+/** The options that `npm start` gives to Node. */
+async function nodeOptions(): Promise<string[]> {
+  const { scripts } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
+  return String(scripts.start)
+    .split(' ')
+    .filter((word) => word.startsWith('--'));
+}
+
 /** What the probe saw of the bot's process since it was last asked. Delays in ms, memory in bytes. */
 export interface ProbeReading {
   readonly p50: number;
@@ -32,27 +40,25 @@ export async function startBot(model: string): Promise<BenchBot> {
   const sandbox = await createSandbox();
   const directory = await mkdtemp(join(tmpdir(), 'ylem-bench-'));
   const file = join(directory, 'probe.json');
+  const probe = ['--import', join(ROOT, 'bench/support/probe.mjs')];
+  const options = [...(await nodeOptions()), ...probe];
   const begun = performance.now();
-  const child = spawn(
-    process.execPath,
-    ['--import', join(ROOT, 'bench/support/probe.mjs'), join(ROOT, 'bin/ylem.js'), 'start'],
-    {
-      env: {
-        ...process.env,
-        DISCORD_TOKEN: sandbox.token,
-        DISCORD_API_BASE: sandbox.apiBase,
-        YLEM_SANDBOX: '0',
-        YLEM_MODEL: model,
-        YLEM_DATA_DIR: join(directory, 'data'),
-        YLEM_ATTACHMENT_HOSTS: `127.0.0.1:${sandbox.port}`,
-        YLEM_QUEUE_PER_USER: '100',
-        YLEM_QUEUE_TOTAL: '1000',
-        YLEM_LOG_LEVEL: 'error',
-        YLEM_BENCH_PROBE: file,
-      },
-      stdio: ['ignore', 'inherit', 'inherit'],
+  const child = spawn(process.execPath, [...options, join(ROOT, 'bin/ylem.js'), 'start'], {
+    env: {
+      ...process.env,
+      DISCORD_TOKEN: sandbox.token,
+      DISCORD_API_BASE: sandbox.apiBase,
+      YLEM_SANDBOX: '0',
+      YLEM_MODEL: model,
+      YLEM_DATA_DIR: join(directory, 'data'),
+      YLEM_ATTACHMENT_HOSTS: `127.0.0.1:${sandbox.port}`,
+      YLEM_QUEUE_PER_USER: '100',
+      YLEM_QUEUE_TOTAL: '1000',
+      YLEM_LOG_LEVEL: 'error',
+      YLEM_BENCH_PROBE: file,
     },
-  );
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
   await sandbox.ready(['imagine'], { timeout: 60_000 });
   const startMs = performance.now() - begun;
   return {

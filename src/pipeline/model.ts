@@ -16,8 +16,8 @@ import { pipelineConfig } from './pipeline-config.js';
 import { loadPreviewer, type Previewer } from './preview.js';
 import { BUILT_IN, kindOf, whyNot } from './providers.js';
 import { createScheduler, parseSchedulerConfig, schedulerDisplayName } from './schedulers/index.js';
-import { type Graph, readJson } from './session.js';
-import { fastestThreads } from './threads.js';
+import { type Graph, readJson, type SessionOptions } from './session.js';
+import { betterOf, fastestThreads } from './threads.js';
 import type {
   FloatTensor,
   GenerationParameters,
@@ -31,7 +31,7 @@ import type {
 export interface LoadOptions {
   /** in the order of preference; default: the CPU */
   readonly providers?: readonly string[];
-  /** threads of the CPU provider; absent: all cores but no more than 8 */
+  /** threads of the CPU provider; absent: as many as are measured to help */
   readonly threads?: number;
 }
 
@@ -164,9 +164,15 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
       tried.push({ name: provider, reason: "this platform's onnxruntime-node has none" });
       continue;
     }
-    const session = { provider, threads, opened: [] as Graph[] };
+    const opened: Graph[] = [];
+    let session = { provider, threads, opened };
     try {
-      const family = await loadFamily(root, session);
+      let family = await loadFamily(root, session);
+      if (options.threads === undefined && threads > 1 && provider === 'cpu') {
+        const single = { ...session, threads: 1 };
+        const better = await betterOf(family, () => loadFamily(root, single));
+        if (better !== 'many') [family, session] = [better, single];
+      }
       const previewer = await loadPreviewer(root, family, session);
       const defaults = object(await readJson(root, join(root, 'ylem.json'), true));
       const info = await describe(
@@ -174,7 +180,7 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
         family,
         previewer,
         schedulerConfig,
-        provider,
+        session,
         tried,
         warnings,
         defaults,
@@ -184,7 +190,7 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
       return model;
     } catch (error) {
       // What was opened so far holds memory, which the next provider may need.
-      await Promise.allSettled(session.opened.map((graph) => graph.release()));
+      await Promise.allSettled(opened.map((graph) => graph.release()));
       // A model that one provider has no memory for may fit into another's.
       if (error instanceof UserError && kindOf(error) !== 'memory') throw error;
       tried.push({ name: provider, reason: await whyNot(provider, error) });
@@ -211,7 +217,7 @@ async function describe(
   family: Family,
   previewer: Previewer,
   schedulerConfig: unknown,
-  provider: string,
+  { provider, threads }: SessionOptions,
   providersTried: ModelInfo['providersTried'],
   warnings: readonly string[],
   defaults: Json,
@@ -224,6 +230,7 @@ async function describe(
     directory: root,
     family: family.name,
     provider,
+    ...(provider === 'cpu' && { threads }),
     providersTried,
     precision: parts.precision,
     latentChannels: parts.latentChannels,

@@ -129,8 +129,15 @@ export async function openGraph(
       intraOpNumThreads: options.threads,
       interOpNumThreads: 1,
       logSeverityLevel: 3,
-      // int8 weights are multiplied out once at load instead of at every call.
-      extra: { session: { disable_quant_qdq: '1' } },
+      extra: {
+        session: {
+          // int8 weights are multiplied out once at load instead of at every call.
+          disable_quant_qdq: '1',
+          // Threads that wait sleep: spinning takes the cores that the bot needs beside the engine,
+          // and where others are busy it made a call twice as long.
+          intra_op: { allow_spinning: '0' },
+        },
+      },
     });
     const graph = new Graph(session, options.provider);
     options.opened?.push(graph);

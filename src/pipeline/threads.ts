@@ -1,7 +1,9 @@
-// How many threads help: a machine that names two cores may deliver one, and then two are slower.
+// How many threads help: a machine that names two cores may deliver one, and then two are slower;
+// and a small model has nothing to share out.
 
 import { availableParallelism } from 'node:os';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { Family } from './families/family.js';
 
 /** more threads than this have not been seen to help, and cost memory */
 const MOST = 16;
@@ -24,12 +26,69 @@ export async function fastestThreads(): Promise<number> {
   return together < 0.9 * alone ? all : 1;
 }
 
+/** ms of a model call beyond which threads are worth having, and a second load is not worth its time */
+const QUICK_CALL = 150;
+/** How much of the time on one thread all threads may take at most to be worth their cores. */
+const WORTH = 0.8;
+
+/**
+ * Whether a model that was loaded with many threads gains by them: 'many', or else the same model on
+ * one thread, and `many` is released. Only small models are loaded twice.
+ * @param load loads it with one thread
+ */
+export async function betterOf(
+  many: Family,
+  load: () => Promise<Family>,
+): Promise<'many' | Family> {
+  const together = await modelCall(many);
+  if ((await together()) > QUICK_CALL) return 'many';
+  const one = await load();
+  const alone = await modelCall(one);
+  let [fast, slow] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  for (let round = 0; round < ROUNDS; round++) {
+    slow = Math.min(slow, await alone());
+    fast = Math.min(fast, await together());
+  }
+  const worth = fast < WORTH * slow;
+  await (worth ? one : many).release();
+  return worth ? 'many' : one;
+}
+
+/** A call of the model at its usual size, in ms. The first one has been made. */
+async function modelCall({ parts, predictor }: Family): Promise<() => Promise<number>> {
+  const { latentChannels, inpaintChannels, sampleSize, vaeScale } = parts;
+  const side = sampleSize * vaeScale;
+  const plane = sampleSize * sampleSize;
+  const predict = await predictor({
+    prompt: '',
+    negativePrompt: '',
+    guidanceScale: 1,
+    width: side,
+    height: side,
+    ...(inpaintChannels > 0 && {
+      extra: {
+        data: new Float32Array(inpaintChannels * plane),
+        dims: [1, inpaintChannels, sampleSize, sampleSize],
+      },
+    }),
+  });
+  const sample = new Float32Array(latentChannels * plane);
+  const call = async () => {
+    const begun = performance.now();
+    await predict(sample, 500);
+    return performance.now() - begun;
+  };
+  await call();
+  return call;
+}
+
 async function product(threads: number) {
   const session = await InferenceSession.create(matMul(), {
     executionProviders: ['cpu'],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
   });
   const matrix = new Tensor('float32', new Float32Array(SIDE * SIDE).fill(0.5), [SIDE, SIDE]);
   const time = async () => {

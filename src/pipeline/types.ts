@@ -127,6 +127,8 @@ export interface ModelFacts {
 export interface ModelInfo extends ModelFacts {
   /** the provider taken, such as 'cpu' */
   readonly provider: string;
+  /** of one model call on the CPU; absent for other providers */
+  readonly threads?: number;
   /** why each provider before it was not taken */
   readonly providersTried: readonly { readonly name: string; readonly reason: string }[];
   /** sha256 of the UNet file, the first 10 hex digits, as A1111 names models */

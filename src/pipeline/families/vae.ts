@@ -90,7 +90,9 @@ export class Vae {
     const factor = Math.fround(this.scalingFactor); // as torch rounds a scalar
     if (this.#moments === undefined) {
       const shift = Math.fround(this.shiftFactor);
-      return data.map((value) => Math.fround(value / factor) + shift);
+      const unscaled = new Float32Array(data.length);
+      for (let i = 0; i < data.length; i++) unscaled[i] = Math.fround(data[i]! / factor) + shift;
+      return unscaled;
     }
     const { mean, std } = this.#moments;
     const plane = dims[2]! * dims[3]!;
@@ -159,16 +161,12 @@ async function measuredScale(decoder: Graph, declared: number): Promise<number> 
 export function rgb(image: FloatTensor, unit: (value: number) => number): RgbImage {
   const [, , height, width] = image.dims as [number, number, number, number];
   const plane = height * width;
-  const data = new Uint8Array(3 * plane);
-  for (let i = 0; i < plane; i++) {
-    for (let c = 0; c < 3; c++) data[3 * i + c] = level(unit(image.data[c * plane + i]!));
+  // Clamps to 0 and 255 and rounds half to even by itself; NaN becomes 0.
+  const data = new Uint8ClampedArray(3 * plane);
+  for (let c = 0; c < 3; c++) {
+    for (let i = 0, from = c * plane; i < plane; i++) {
+      data[3 * i + c] = Math.fround(Math.fround(unit(image.data[from + i]!)) * 255);
+    }
   }
-  return { data, width, height };
-}
-
-function level(value: number): number {
-  const scaled = Math.fround(Math.min(1, Math.max(0, Math.fround(value))) * 255);
-  const floor = Math.floor(scaled);
-  const rest = scaled - floor;
-  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
+  return { data: new Uint8Array(data.buffer), width, height };
 }

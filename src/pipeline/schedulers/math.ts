@@ -88,8 +88,9 @@ export function combine(
   ...terms: readonly (readonly [weight: number, tensor: Float32Array])[]
 ): Float32Array {
   const [[weight, tensor], ...rest] = terms as readonly [(typeof terms)[number]];
+  const sum = new Float32Array(tensor.length);
   const first = f32(weight);
-  const sum = tensor.map((x) => first * x);
+  for (let i = 0; i < sum.length; i++) sum[i] = first * tensor[i]!;
   for (const [w, x] of rest as typeof terms) {
     const factor = f32(w);
     for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + f32(factor * x[i]!);
