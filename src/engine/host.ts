@@ -184,6 +184,7 @@ export class Host {
     const infotext = infotextOf(parameters, model.info, {
       ...(branch !== undefined && { branch }),
       ...(stopped && { stoppedAt: index }),
+      ...(job.init?.mask !== undefined && { masked: true }),
     });
     const image = await encodeWithin(rgb, job.maxBytes, infotext);
     const [decode, file] = [fileFrom - decodeFrom, performance.now() - fileFrom];

@@ -4,7 +4,6 @@ export { changes, type Draw, type Drawer, drawEvolution, evenly, evolution } fro
 export { altText } from './image/alt-text.js';
 export { encodePng, encodePreview, encodeWithin, readInfotext } from './image/encode.js';
 export {
-  formatInfotext,
   type InfotextExtras,
   infotextOf,
   parseInfotext,

@@ -3,6 +3,7 @@
 import {
   type GenerationParameters,
   type ModelInfo,
+  type NoiseSource,
   SCHEDULER_NAMES,
   type SchedulerName,
 } from '../types.js';
@@ -12,58 +13,53 @@ export interface InfotextExtras {
   readonly branch?: { readonly fromStep: number; readonly seed: number };
   /** steps done, for a run that was stopped */
   readonly stoppedAt?: number;
+  /** whether a mask said what of the init image is painted anew */
+  readonly masked?: boolean;
 }
 
-export interface InfotextFacts extends InfotextExtras {
-  readonly parameters: GenerationParameters;
-  /** what painted: the named scheduler, or the model's own */
-  readonly scheduler: string;
-  readonly modelName: string;
-  readonly modelHash: string;
-  /** of this program */
-  readonly version: string;
-}
-
-/** The infotext of a picture that this model paints. */
+/**
+ * The infotext of a picture that this model paints. Sampler and schedule type stand apart, as A1111
+ * has it since 1.9; its clip skip counts from 1, diffusers' from 0.
+ */
 export function infotextOf(
-  parameters: GenerationParameters,
+  p: GenerationParameters,
   info: Pick<ModelInfo, 'name' | 'hash' | 'defaultScheduler'>,
-  extras: InfotextExtras = {},
+  { branch, stoppedAt, masked }: InfotextExtras = {},
 ): string {
-  return formatInfotext({
-    parameters,
-    scheduler: parameters.scheduler ?? info.defaultScheduler,
-    modelName: info.name,
-    modelHash: info.hash,
-    version: 'Ylem',
-    ...extras,
-  });
-}
-
-/** Sampler and schedule type stand apart, as A1111 has it since 1.9. */
-export function formatInfotext({ parameters: p, scheduler, ...extras }: InfotextFacts): string {
-  const karras = scheduler.endsWith(' Karras');
+  const { sampler, schedule } = apart(p.scheduler ?? info.defaultScheduler);
   const values: [string, string | number][] = [
     ['Steps', p.steps],
-    ['Sampler', karras ? scheduler.slice(0, -' Karras'.length) : scheduler],
+    ['Sampler', sampler],
   ];
-  if (karras) values.push(['Schedule type', 'Karras']);
+  if (schedule !== undefined) values.push(['Schedule type', schedule]);
   values.push(
     ['CFG scale', p.guidanceScale],
     ['Seed', p.seed],
     ['Size', `${p.width}x${p.height}`],
-    ['Model hash', extras.modelHash],
-    ['Model', extras.modelName],
-    ['RNG', 'CPU'],
+    ['Model hash', info.hash],
+    ['Model', info.name],
   );
-  if (extras.branch)
-    values.push(['Branch step', extras.branch.fromStep], ['Branch seed', extras.branch.seed]);
-  if (extras.stoppedAt !== undefined) values.push(['Stopped at', extras.stoppedAt]);
-  values.push(['Version', extras.version]);
+  if (p.strength !== undefined) values.push(['Denoising strength', p.strength]);
+  if (masked) values.push(['Mask blur', 0], ['Inpaint area', 'Whole picture']);
+  if (p.clipSkip !== undefined && p.clipSkip > 0) values.push(['Clip skip', p.clipSkip + 1]);
+  if (p.weighting) values.push(['Emphasis', 'Original']);
+  else if (/[([]/.test(p.prompt + p.negativePrompt)) values.push(['Emphasis', 'None']);
+  values.push(['RNG', p.noise === 'nv' ? 'NV' : 'CPU']);
+  if (branch) values.push(['Branch step', branch.fromStep], ['Branch seed', branch.seed]);
+  if (stoppedAt !== undefined) values.push(['Stopped at', stoppedAt]);
+  values.push(['Version', PROGRAM]);
   const lines = [p.prompt];
   if (p.negativePrompt !== '') lines.push(`Negative prompt: ${p.negativePrompt}`);
   lines.push(values.map(([key, value]) => `${key}: ${quote(String(value))}`).join(', '));
   return lines.join('\n');
+}
+
+const PROGRAM = 'Ylem';
+
+/** "DPM++ 2M Karras" is the sampler "DPM++ 2M" with the schedule type "Karras". */
+function apart(scheduler: string): { sampler: string; schedule: string | undefined } {
+  const match = /^(.+) (Karras|Exponential|Beta)$/.exec(scheduler);
+  return { sampler: match?.[1] ?? scheduler, schedule: match?.[2] };
 }
 
 const quote = (value: string): string => (/[,:\n]/.test(value) ? JSON.stringify(value) : value);
@@ -79,6 +75,12 @@ export interface ReadInfotext {
   readonly height?: number;
   /** as a user knows it, such as 'DPM++ 2M Karras'; may be one that is not known here */
   readonly scheduler?: string;
+  /** above 0 and at most 1; the image itself is not in the text */
+  readonly strength?: number;
+  /** as diffusers counts: 0 is none */
+  readonly clipSkip?: number;
+  readonly noise?: NoiseSource;
+  readonly weighting?: boolean;
   /** every key and value of the last line */
   readonly values: ReadonlyMap<string, string>;
 }
@@ -107,6 +109,10 @@ export function parseInfotext(text: string): ReadInfotext {
     ...numeric('width', size?.[1]),
     ...numeric('height', size?.[2]),
     ...(scheduler === undefined ? {} : { scheduler }),
+    ...strengthIn(values),
+    ...clipSkipIn(values),
+    ...noiseIn(values),
+    ...weightingIn(values, prompt + negativePrompt),
     values,
   };
 }
@@ -115,6 +121,38 @@ function numeric<K extends string>(key: K, text: string | undefined): { [key in 
   const value = Number(text);
   if (text === undefined || text.trim() === '' || !Number.isFinite(value)) return {};
   return { [key]: value } as { [key in K]?: number };
+}
+
+function strengthIn(values: ReadonlyMap<string, string>): { strength?: number } {
+  const { strength } = numeric('strength', values.get('Denoising strength'));
+  return strength !== undefined && strength > 0 && strength <= 1 ? { strength } : {};
+}
+
+function clipSkipIn(values: ReadonlyMap<string, string>): { clipSkip?: number } {
+  const { skip } = numeric('skip', values.get('Clip skip'));
+  return skip !== undefined && Number.isInteger(skip) && skip > 1 ? { clipSkip: skip - 1 } : {};
+}
+
+/** A1111 and Forge, by how they number their versions. */
+const isA1111 = (values: ReadonlyMap<string, string>): boolean =>
+  /^[vf]\d/.test(values.get('Version') ?? '');
+
+/** A1111 writes the source only where it is not the graphics card's, which NV reproduces. */
+function noiseIn(values: ReadonlyMap<string, string>): { noise?: NoiseSource } {
+  const name = values.get('RNG') ?? (isA1111(values) ? 'NV' : undefined);
+  if (name === 'NV') return { noise: 'nv' };
+  return name === 'CPU' ? { noise: 'cpu' } : {};
+}
+
+/** A1111 names the kind of emphasis only where it is not the usual one; this program where it is on. */
+function weightingIn(
+  values: ReadonlyMap<string, string>,
+  prompts: string,
+): { weighting?: boolean } {
+  const kind = values.get('Emphasis');
+  if (kind !== undefined) return { weighting: kind !== 'None' };
+  if (values.get('Version') === PROGRAM) return { weighting: false };
+  return isA1111(values) ? { weighting: /[()[\]\\]|BREAK/.test(prompts) } : {};
 }
 
 /** Sampler and schedule type as one name; the spelling used here where it is known. */

@@ -47,12 +47,42 @@ describe('an infotext', () => {
   it('is read back as it was written', () => {
     const text = infotextOf(PARAMETERS, INFO, { branch: { fromStep: 3, seed: 9 }, stoppedAt: 12 });
     const { values, ...read } = parseInfotext(text);
-    expect(read).toEqual(PARAMETERS);
+    expect(read).toEqual({ ...PARAMETERS, noise: 'cpu', weighting: false });
     expect(values.get('Model')).toBe(INFO.name);
     expect(values.get('Branch step')).toBe('3');
     expect(values.get('Branch seed')).toBe('9');
     expect(values.get('Stopped at')).toBe('12');
     expect(text).toContain('Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7.5');
+  });
+
+  it('says how an init image, the words and the noise were used', () => {
+    const guided = { strength: 0.55, clipSkip: 1, noise: 'nv', weighting: true } as const;
+    const text = infotextOf({ ...PARAMETERS, ...guided }, INFO, { masked: true });
+    expect(parseInfotext(text)).toMatchObject(guided);
+    expect(text).toContain('Denoising strength: 0.55');
+    expect(text).toContain('Inpaint area: Whole picture');
+    expect(text).toContain('Clip skip: 2');
+    expect(text).toContain('RNG: NV');
+    expect(infotextOf({ ...PARAMETERS, prompt: 'a (b)' }, INFO)).toContain('Emphasis: None');
+  });
+
+  it("by A1111 is read with A1111's defaults", () => {
+    const last = 'Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 1';
+    const of = (prompt: string, rest: string) => parseInfotext(`${prompt}\n${last}, ${rest}`);
+    expect(of('a (fox:1.2)', 'Size: 512x768, Clip skip: 2, Version: v1.9.4')).toMatchObject({
+      scheduler: 'DPM++ 2M Karras',
+      noise: 'nv',
+      weighting: true,
+      clipSkip: 1,
+    });
+    expect(of('a fox', 'RNG: CPU, Version: v1.9.4')).toMatchObject({
+      noise: 'cpu',
+      weighting: false,
+    });
+    expect(of('a (fox)', 'Emphasis: None, Version: v1.9.4').weighting).toBe(false);
+    expect(of('a (fox)', 'Version: ComfyUI').weighting).toBeUndefined();
+    expect(of('a', 'Denoising strength: 1.5, Clip skip: 1').strength).toBeUndefined();
+    expect(of('a', 'Denoising strength: 0.4, Clip skip: 1').clipSkip).toBeUndefined();
   });
 
   it('of any text can be read without harm', () => {
