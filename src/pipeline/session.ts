@@ -43,9 +43,9 @@ export class Graph {
     const type = this.inputs.get(name)?.type;
     switch (type) {
       case 'float32':
-        return new Tensor('float32', Float32Array.from(data), dims);
+        return new Tensor('float32', float32(data), dims);
       case 'float16':
-        return halfTensor(toHalf(Float32Array.from(data)), dims);
+        return halfTensor(toHalf(float32(data)), dims);
       case 'int64':
         return new Tensor(
           'int64',
@@ -84,6 +84,10 @@ function halfTensor(bits: Uint16Array, dims: readonly number[]): Tensor {
   const tensor = new Tensor('float16', bits, dims);
   return Object.defineProperty(tensor, 'data', { value: bits });
 }
+
+/** Not copied: a run reads its inputs before it ends, and nobody writes into them meanwhile. */
+const float32 = (data: Float32Array | readonly number[]): Float32Array =>
+  data instanceof Float32Array ? data : Float32Array.from(data);
 
 const integer = (value: number): bigint => BigInt(Math.trunc(value));
 

@@ -2,9 +2,8 @@
 
 import { UserError } from '../../errors.js';
 import type { ScheduleExtras } from '../schedulers/scheduler.js';
-import type { Graph } from '../session.js';
 import type { Conditions, Denoiser } from './denoiser.js';
-import type { Conditioning, Family, FamilyParts } from './family.js';
+import type { Conditioning, Family, FamilyParts, FamilySource } from './family.js';
 import { guide } from './guidance.js';
 import type { Vae } from './vae.js';
 
@@ -12,16 +11,18 @@ export interface Composition {
   readonly name: string;
   readonly parts: FamilyParts;
   readonly defaults: Family['defaults'];
+  readonly source: FamilySource;
+  /** beside those that the source has */
   readonly warnings?: readonly string[];
   readonly denoiser: Denoiser;
   readonly vae: Vae;
-  /** the graphs of the text encoders */
-  readonly encoders: readonly Graph[];
   /** what the prompt, or the negative prompt, feeds the denoiser */
   readonly conditions: (text: Text, request: Conditioning) => Promise<Conditions>;
   /** whether guidance is made of two estimates; otherwise the graph takes it as an input, or none */
   readonly guidedByPairs: boolean;
   readonly schedule?: (width: number, height: number, steps: number) => ScheduleExtras;
+  /** px; beyond it the graph has no positions */
+  readonly maxSide?: number;
 }
 
 export interface Text {
@@ -30,13 +31,13 @@ export interface Text {
 }
 
 export function compose(composition: Composition): Family {
-  const { name, parts, defaults, warnings, denoiser, vae, conditions } = composition;
+  const { name, parts, defaults, source, warnings, denoiser, vae, conditions } = composition;
   const { latentChannels, inpaintChannels, vaeScale } = parts;
   return {
     name,
     parts,
     defaults,
-    warnings: [...(warnings ?? []), ...vae.warnings],
+    warnings: [...source.warnings, ...(warnings ?? []), ...vae.warnings],
     set onUnet(listener: (ms: number) => void) {
       denoiser.onCall = listener;
     },
@@ -47,8 +48,7 @@ export function compose(composition: Composition): Family {
     decode: (latents) => vae.decode(latents),
     ...(vae.encode !== undefined && { encode: vae.encode }),
     async release() {
-      const graphs = [denoiser.graph, ...vae.graphs, ...composition.encoders];
-      await Promise.all(graphs.map((graph) => graph.release()));
+      await Promise.all(source.opened.map((graph) => graph.release()));
     },
     async predictor(request) {
       const { guidanceScale, guidanceRescale = 0, prompt, negativePrompt, extra } = request;
@@ -56,6 +56,14 @@ export function compose(composition: Composition): Family {
         throw new UserError(
           'needs-mask',
           'This model paints into a picture: it needs an init image and a mask.',
+        );
+      }
+      const { maxSide = Number.POSITIVE_INFINITY } = composition;
+      if (Math.max(request.width, request.height) > maxSide) {
+        throw new UserError(
+          'bad-size',
+          `This model paints at most ${maxSide} pixels per side, not ${request.width}x${request.height}.`,
+          { max: maxSide, width: request.width, height: request.height },
         );
       }
       const [height, width] = [request.height / vaeScale, request.width / vaeScale];

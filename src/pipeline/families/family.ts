@@ -15,6 +15,8 @@
 // - Init images: `encode` gives the scaled latents of pixels, drawing from the generator it is given
 //   where the graph leaves the drawing to us.
 
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { NoisePredictor } from '../denoise.js';
 import { type Json, object } from '../json.js';
 import type { NoiseGenerator } from '../noise/generator.js';
@@ -102,6 +104,10 @@ export interface FamilySource {
   readonly denoiserPart: string;
   readonly denoiserConfig: Json;
   readonly session: SessionOptions;
+  /** what was seen so far that has no effect */
+  readonly warnings: readonly string[];
+  /** every graph that was opened for this model, to be released together */
+  readonly opened: Graph[];
 }
 
 /** One entry of the registry. */
@@ -119,10 +125,19 @@ export interface FamilyLoader {
 
 /** An optional JSON file of the directory, as an object. @throws UserError when it is no JSON */
 export async function json(source: FamilySource, path: string): Promise<Json> {
-  return object(await readJson(source.root, `${source.root}/${path}`, true));
+  return object(await readJson(source.root, join(source.root, path), true));
 }
 
 /** The graph of a folder of the directory. @throws UserError when it is missing or damaged */
-export function graph(source: FamilySource, part: string): Promise<Graph> {
-  return openGraph(source.root, `${source.root}/${part}/model.onnx`, source.session);
+export async function graph(source: FamilySource, part: string): Promise<Graph> {
+  const path = join(source.root, part, 'model.onnx');
+  const opened = await openGraph(source.root, path, source.session);
+  source.opened.push(opened);
+  return opened;
+}
+
+/** Whether a folder of the directory has a graph. */
+export async function hasGraph(source: FamilySource, part: string): Promise<boolean> {
+  const found = await stat(join(source.root, part, 'model.onnx')).catch(() => undefined);
+  return found?.isFile() === true;
 }

@@ -1,41 +1,52 @@
 // The families that are known, and which of them a directory belongs to.
 
 import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { UserError } from '../../errors.js';
 import { object } from '../json.js';
-import { openGraph, readJson, type SessionOptions } from '../session.js';
+import { type Graph, openGraph, readJson, type SessionOptions } from '../session.js';
 import type { Family, FamilyLoader, FamilySource } from './family.js';
+import { flux } from './flux.js';
 import { lcm } from './lcm.js';
 import { sd } from './sd.js';
+import { sd3 } from './sd3.js';
+import { sdxl } from './sdxl.js';
 
-/** In the order in which they are tried: the ones that need more inputs first. */
-const FAMILIES: readonly FamilyLoader[] = [lcm, sd];
+/** No two of them take the same inputs, except where `pipelines` tells them apart. */
+const FAMILIES: readonly FamilyLoader[] = [sd, lcm, sdxl, sd3, flux];
 
 /**
  * Opens the UNet or transformer of a directory and loads the family that it belongs to.
  * @throws UserError naming the file at fault, or what of the model is not supported
  */
 export async function loadFamily(root: string, session: SessionOptions): Promise<Family> {
-  const index = object(await readJson(root, `${root}/model_index.json`));
+  const index = object(await readJson(root, join(root, 'model_index.json')));
   const className = String(index._class_name ?? '').replace(/^(Onnx|ORT)/, '');
-  const transformer = await stat(`${root}/transformer`).catch(() => undefined);
-  const denoiserPart = transformer?.isDirectory() ? 'transformer' : 'unet';
-  const denoiser = await openGraph(root, `${root}/${denoiserPart}/model.onnx`, session);
-  const config = await readJson(root, `${root}/${denoiserPart}/config.json`, true);
-  const source: FamilySource = {
-    root,
-    index,
-    className,
-    denoiser,
-    denoiserPart,
-    denoiserConfig: object(config),
-    session,
-  };
-  return chooseFamily(source).load(source);
+  const denoiserPart = (await isFolder(join(root, 'transformer'))) ? 'transformer' : 'unet';
+  const denoiser = await openGraph(root, join(root, denoiserPart, 'model.onnx'), session);
+  const opened: Graph[] = [denoiser];
+  try {
+    const config = await readJson(root, join(root, denoiserPart, 'config.json'), true);
+    const loader = chooseFamily(className, denoiser, denoiserPart);
+    return await loader.load({
+      root,
+      index,
+      className,
+      denoiser,
+      denoiserPart,
+      denoiserConfig: object(config),
+      session,
+      warnings: await notices(root, className, loader),
+      opened,
+    });
+  } catch (error) {
+    await Promise.all(opened.map((graph) => graph.release()));
+    throw error;
+  }
 }
 
 /** By what the graph takes; the pipeline's name has a say where two families take the same. */
-function chooseFamily({ className, denoiser, denoiserPart }: FamilySource): FamilyLoader {
+function chooseFamily(className: string, denoiser: Graph, part: string): FamilyLoader {
   const inputs = [...denoiser.inputs.keys()];
   const able = FAMILIES.filter(
     ({ needs, takes = [] }) =>
@@ -46,8 +57,29 @@ function chooseFamily({ className, denoiser, denoiserPart }: FamilySource): Fami
   if (chosen !== undefined) return chosen;
   throw new UserError(
     'model-unknown-family',
-    `The model's ${denoiserPart}/model.onnx${className === '' ? '' : `, of a ${className},`} takes ${inputs.join(', ')}; ` +
+    `The model's ${part}/model.onnx${className === '' ? '' : `, of a ${className},`} takes ${inputs.join(', ')}; ` +
       `that is none of the families ${FAMILIES.map(({ name }) => name).join(', ')}.`,
     { className },
   );
+}
+
+/** What of the directory has no effect. */
+async function notices(
+  root: string,
+  className: string,
+  { name, pipelines }: FamilyLoader,
+): Promise<string[]> {
+  const said: string[] = [];
+  if (!pipelines.includes(className)) {
+    const what = className === '' ? 'no pipeline' : `the pipeline ${className}`;
+    said.push(`model_index.json names ${what}; the model is taken for one of the family ${name}.`);
+  }
+  if (await isFolder(join(root, 'image_encoder')))
+    said.push('The model has an image_encoder, which is not used: pictures are no prompts here.');
+  return said;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isDirectory() === true;
 }

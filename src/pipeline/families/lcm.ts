@@ -24,9 +24,9 @@ async function load(source: FamilySource): Promise<Family> {
     name: 'lcm',
     parts: unetSizes(source, denoiser, vae).parts,
     defaults: { steps: 4, guidanceScale: 8.5 },
+    source,
     denoiser,
     vae,
-    encoders: [encoder.graph],
     conditions: async ({ text }: Text, request: Conditioning): Promise<Conditions> => ({
       encoder_hidden_states: (await encoder.encode(text, request)).hidden,
       ...guidance.conditions(request.guidanceScale),

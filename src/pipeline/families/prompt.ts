@@ -10,8 +10,9 @@ import type { FloatTensor } from '../types.js';
 import { type Conditioning, type FamilySource, graph, json } from './family.js';
 import { applyLayerNorm, fitLayerNorm, type LayerNorm } from './final-norm.js';
 
-/** Prompts whose embeddings are kept. */
+/** Prompts whose embeddings are kept, and the bytes that they may take (T5 makes 8 MB of each). */
 const CACHED_PROMPTS = 64;
+const CACHED_BYTES = 64 << 20;
 
 /** What a text becomes. */
 export interface TextStates {
@@ -27,7 +28,7 @@ export type TextRequest = Pick<
   'weighting' | 'clipSkip' | 'prompt' | 'negativePrompt'
 >;
 
-export interface ClipOptions {
+export interface EncoderOptions {
   /** 'last': after the final layer norm (SD); 'penultimate': before the last layer (SDXL, SD3) */
   readonly layer: 'last' | 'penultimate';
   /** pad and cut to this many tokens instead of the tokenizer's own length */
@@ -43,20 +44,22 @@ export class PromptEncoder {
   readonly graph: Graph;
   /** the folder, for messages: 'text_encoder_2' */
   readonly part: string;
-  readonly #layer: ClipOptions['layer'];
+  readonly #layer: EncoderOptions['layer'];
   readonly #masked: boolean;
   /** names of the outputs hidden_states.0 to hidden_states.N, in order; empty where there are none */
   readonly #layers: readonly string[];
   readonly #kept = new Map<string, TextStates>();
   /** learnt when a clip skip is first asked for */
   #finalNorm: LayerNorm | undefined;
+  /** entries of `#kept` at most: fewer where they are large */
+  #room = CACHED_PROMPTS;
 
   constructor(
     part: string,
     tokenizer: PromptTokenizer,
     graph: Graph,
     config: Json,
-    { layer }: ClipOptions,
+    { layer }: EncoderOptions,
   ) {
     this.part = part;
     this.tokenizer = tokenizer;
@@ -75,12 +78,12 @@ export class PromptEncoder {
     }
   }
 
-  /** A CLIP text encoder of the directory. @throws UserError naming the file at fault */
+  /** A text encoder of the directory, CLIP or T5. @throws UserError naming the file at fault */
   static async load(
     source: FamilySource,
     part: string,
     tokenizerPart: string,
-    options: ClipOptions,
+    options: EncoderOptions,
   ): Promise<PromptEncoder> {
     const config = await json(source, `${part}/config.json`);
     const tokenizer = await loadTokenizer(
@@ -100,7 +103,7 @@ export class PromptEncoder {
   /**
    * The embeddings of a text. Without weighting as diffusers' pipelines make them: cut and padded to
    * one chunk. With it as A1111 does: as many chunks as the longer of both prompts takes, each with
-   * its weights; the pooled state is the first chunk's. The newest 64 are kept.
+   * its weights; the pooled state is the first chunk's. The newest are kept.
    * @throws UserError 'bad-weight', 'no-clip-skip' or 'bad-clip-skip'
    */
   async encode(text: string, request: TextRequest): Promise<TextStates> {
@@ -117,7 +120,9 @@ export class PromptEncoder {
       this.#kept.delete(key);
     }
     this.#kept.set(key, states);
-    if (this.#kept.size > CACHED_PROMPTS) {
+    const bytes = states.hidden.data.byteLength;
+    this.#room = Math.max(2, Math.min(this.#room, Math.floor(CACHED_BYTES / bytes)));
+    while (this.#kept.size > this.#room) {
       const [oldest] = this.#kept.keys();
       this.#kept.delete(oldest!);
     }

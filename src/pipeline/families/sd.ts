@@ -46,9 +46,9 @@ async function load(source: FamilySource): Promise<Family> {
     name: 'sd',
     parts,
     defaults: quick ? { steps: 4, guidanceScale: 1 } : { steps: 20, guidanceScale: 7.5 },
+    source,
     denoiser,
     vae,
-    encoders: [encoder.graph],
     conditions,
     guidedByPairs: true,
   });

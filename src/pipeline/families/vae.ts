@@ -1,11 +1,10 @@
 // The VAE of a directory: latents to pixels, and pixels to latents where it has an encoder.
 
-import { stat } from 'node:fs/promises';
 import { type Json, number, numbers } from '../json.js';
 import type { NoiseGenerator } from '../noise/generator.js';
 import { floats, type Graph } from '../session.js';
 import type { FloatTensor, RgbImage } from '../types.js';
-import { type FamilySource, graph, json } from './family.js';
+import { type FamilySource, graph, hasGraph, json } from './family.js';
 
 export interface VaeOptions {
   /** where the configuration names none */
@@ -20,7 +19,6 @@ export class Vae {
   readonly scale: number;
   readonly scalingFactor: number;
   readonly shiftFactor: number;
-  readonly graphs: readonly Graph[];
   readonly #decoder: Graph;
   /** absent where the directory has no vae_encoder/ */
   readonly encode:
@@ -41,7 +39,6 @@ export class Vae {
     options: VaeOptions,
   ) {
     this.#decoder = decoder;
-    this.graphs = encoder === undefined ? [decoder] : [decoder, encoder];
     const declared = Number(decoder.inputs.get('latent_sample')?.shape[1]);
     this.latentChannels = number(config.latent_channels) ?? (declared > 0 ? declared : undefined);
     this.scale = scale;
@@ -66,8 +63,9 @@ export class Vae {
       ...(await json(source, 'vae_decoder/config.json')),
     };
     const decoder = await graph(source, 'vae_decoder');
-    const hasEncoder = await stat(`${source.root}/vae_encoder/model.onnx`).catch(() => undefined);
-    const encoder = hasEncoder?.isFile() ? await graph(source, 'vae_encoder') : undefined;
+    const encoder = (await hasGraph(source, 'vae_encoder'))
+      ? await graph(source, 'vae_encoder')
+      : undefined;
     const levels = config.block_out_channels;
     const scale = Array.isArray(levels)
       ? 2 ** (levels.length - 1)
