@@ -241,7 +241,7 @@ async function describe(
     defaultSteps: given('steps', family.defaults.steps),
     defaultGuidanceScale: given('guidanceScale', family.defaults.guidanceScale),
     defaultScheduler: schedulerDisplayName(schedulerConfig),
-    hash: await hashOf(join(root, 'unet')),
+    hash: await hashOf(join(root, family.hashedPart)),
     previewKind: previewer.kind,
     warnings: [...warnings, ...family.warnings],
   };

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { UserError } from '../errors.js';
-import { type Json, object } from './json.js';
+import { type Json, number, object } from './json.js';
 import { readJson } from './session.js';
 
 export interface PromptTokenizer {
@@ -50,7 +50,7 @@ export async function loadTokenizer(
   );
   let tokenizer: Tokenizer;
   try {
-    tokenizer = new Tokenizer(json, config);
+    tokenizer = new Tokenizer(withSpecialTokens(json, config, special), config);
   } catch (error) {
     throw new UserError(
       'model-file-damaged',
@@ -82,6 +82,40 @@ export async function loadTokenizer(
   };
 }
 
+/**
+ * Tokens that the configuration calls special are found in a text as they stand, before it is cut
+ * into words, as transformers does it: "!" where the makers of SDXL and SD 2 chose it for padding.
+ */
+function withSpecialTokens(json: Json, config: Json, special: Json): Json {
+  const added = Array.isArray(json.added_tokens) ? [...(json.added_tokens as Json[])] : [];
+  const known = new Set(added.map(({ content }) => content));
+  const vocab = object(json.model).vocab;
+  const idOf = (content: string): number | undefined => {
+    if (!Array.isArray(vocab)) return number(object(vocab)[content]);
+    const at = vocab.findIndex((entry) => Array.isArray(entry) && entry[0] === content);
+    return at === -1 ? undefined : at;
+  };
+  for (const key of ['bos_token', 'eos_token', 'unk_token', 'pad_token']) {
+    const content = text(config[key]) ?? text(special[key]);
+    if (content === undefined || known.has(content)) continue;
+    const id = idOf(content);
+    if (id === undefined) continue;
+    known.add(content);
+    added.push(addedToken(content, id));
+  }
+  return { ...json, added_tokens: added };
+}
+
+const addedToken = (content: string, id: number): Json => ({
+  id,
+  content,
+  single_word: false,
+  lstrip: false,
+  rstrip: false,
+  normalized: false,
+  special: true,
+});
+
 /** CLIP's byte-pair encoding as transformers' CLIPTokenizerFast writes it down. */
 async function fromVocabulary(root: string, folder: string, config: Json): Promise<Json> {
   const vocab = object(await readJson(root, join(folder, 'vocab.json')));
@@ -95,15 +129,7 @@ async function fromVocabulary(root: string, folder: string, config: Json): Promi
   const bos = text(config.bos_token) ?? '<|startoftext|>';
   const eos = text(config.eos_token) ?? '<|endoftext|>';
   const unknown = text(config.unk_token) ?? '<|endoftext|>';
-  const added = [bos, eos].map((content) => ({
-    id: Number(vocab[content]),
-    content,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-    special: true,
-  }));
+  const added = [bos, eos].map((content) => addedToken(content, Number(vocab[content])));
   return {
     version: '1.0',
     added_tokens: added,

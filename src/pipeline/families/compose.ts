@@ -37,6 +37,7 @@ export function compose(composition: Composition): Family {
     name,
     parts,
     defaults,
+    hashedPart: source.denoiserPart,
     warnings: [...source.warnings, ...(warnings ?? []), ...vae.warnings],
     set onUnet(listener: (ms: number) => void) {
       denoiser.onCall = listener;

@@ -69,6 +69,8 @@ export interface Family {
   readonly parts: FamilyParts;
   /** what users get who ask for nothing else; diffusers' own defaults of the pipeline */
   readonly defaults: { readonly steps: number; readonly guidanceScale: number };
+  /** the folder whose files say which model this is: 'unet' or 'transformer' */
+  readonly hashedPart: string;
   /** one sentence each: what of the directory has no effect here */
   readonly warnings: readonly string[];
   /** called with the ms of every call of the UNet or transformer */

@@ -114,7 +114,7 @@ async function load(source: FamilySource): Promise<Family> {
   async function conditions({ text }: Text, request: Conditioning): Promise<Conditions> {
     const { pooled } = await clip.encode(text, request);
     if (pooled === undefined) throw new Error('text_encoder gives no pooler_output');
-    const { hidden } = await t5.encode(text, {});
+    const { hidden } = await t5.encodePlain(text, request);
     return {
       encoder_hidden_states: hidden,
       pooled_projections: pooled,

@@ -2,6 +2,7 @@
 
 import { UserError } from '../../errors.js';
 import { type Json, number } from '../json.js';
+import { withoutSyntax } from '../prompt/attention.js';
 import { chunksOf, emptyChunk } from '../prompt/chunks.js';
 import { concatenate, emphasise } from '../prompt/emphasis.js';
 import { floats, type Graph } from '../session.js';
@@ -127,6 +128,12 @@ export class PromptEncoder {
       this.#kept.delete(oldest!);
     }
     return states;
+  }
+
+  /** The embeddings of a text by T5, which was not trained to be weighted: only its words count. */
+  encodePlain(text: string, request: TextRequest): Promise<TextStates> {
+    const words = request.weighting === true ? withoutSyntax(text) : text;
+    return this.encode(words, { ...request, weighting: false, clipSkip: 0 });
   }
 
   async #weighted(text: string, count: number, clipSkip: number): Promise<TextStates> {

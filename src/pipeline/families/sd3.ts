@@ -57,7 +57,7 @@ async function load(source: FamilySource): Promise<Family> {
     const [one, two] = [await first.encode(text, request), await second.encode(text, request)];
     if (one.pooled === undefined || two.pooled === undefined)
       throw new Error('a text encoder gives no text_embeds');
-    const long = third === undefined ? silence : (await third.encode(text, {})).hidden;
+    const long = third === undefined ? silence : (await third.encodePlain(text, request)).hidden;
     const clip = joinFeatures([one.hidden, two.hidden], long.dims[2]!);
     return {
       encoder_hidden_states: joinTokens(clip, long),

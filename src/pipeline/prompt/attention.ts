@@ -79,3 +79,10 @@ function joined(parts: readonly (Span | Break)[]): (Span | Break)[] {
   }
   return spans;
 }
+
+/** The words alone, for text encoders that know no weights. */
+export function withoutSyntax(prompt: string): string {
+  return parseAttention(prompt)
+    .map((part) => (part === BREAK ? ' ' : part.text))
+    .join('');
+}
