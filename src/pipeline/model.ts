@@ -17,7 +17,7 @@ import { loadPreviewer, type Previewer } from './preview.js';
 import { BUILT_IN, kindOf, whyNot } from './providers.js';
 import { createScheduler, parseSchedulerConfig, schedulerDisplayName } from './schedulers/index.js';
 import { type Graph, readJson, type SessionOptions } from './session.js';
-import { betterOf, fastestThreads } from './threads.js';
+import { betterOf, fastestThreads, timesSlower } from './threads.js';
 import type {
   FloatTensor,
   GenerationParameters,
@@ -158,7 +158,8 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
   const warnings = schedulerWarnings(schedulerConfig);
   const threads = options.threads ?? (await fastestThreads());
   const tried: { name: string; reason: string }[] = [];
-  for (const provider of options.providers ?? ['cpu']) {
+  const providers = options.providers ?? ['cpu'];
+  for (const [place, provider] of providers.entries()) {
     // onnxruntime-node takes an unknown provider without a word and runs on the CPU instead.
     if (!BUILT_IN.has(provider)) {
       tried.push({ name: provider, reason: "this platform's onnxruntime-node has none" });
@@ -167,6 +168,13 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
     const opened: Graph[] = [];
     let session = { provider, threads, opened };
     try {
+      if (provider === 'webgpu' && providers.includes('cpu', place)) {
+        const times = await timesSlower(provider, threads);
+        if (times !== undefined) {
+          tried.push({ name: provider, reason: withoutGpu(times) });
+          continue;
+        }
+      }
       let family = await loadFamily(root, session);
       if (options.threads === undefined && threads > 1 && provider === 'cpu') {
         const single = { ...session, threads: 1 };
@@ -201,6 +209,9 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
     `The model cannot run here: ${tried.map(({ name, reason }) => `${name}: ${reason}`).join('; ') || 'no provider is named'}.`,
   );
 }
+
+const withoutGpu = (times: number): string =>
+  `its driver is ${Math.round(times)} times as slow as the CPU, so there is no GPU behind it`;
 
 /** What the model's own scheduler cannot do is a warning: users may still name another one. */
 function schedulerWarnings(config: unknown): readonly string[] {

@@ -4,12 +4,16 @@
 import { availableParallelism } from 'node:os';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { Family } from './families/family.js';
+import { providerOptions } from './providers.js';
 
 /** more threads than this have not been seen to help, and cost memory */
 const MOST = 16;
 /** side of the square matrices: one product is some ms of one core */
 const SIDE = 384;
 const ROUNDS = 5;
+/** ms of a product, and how many times the CPU's: no GPU takes as long, and drivers without one do */
+const SLOW = 10;
+const SLOW_TIMES = 4;
 
 /** 1, or all cores (at most 16) where they are measured to be at least 10% faster. Takes ~0.1 s. */
 export async function fastestThreads(): Promise<number> {
@@ -82,9 +86,32 @@ async function modelCall({ parts, predictor }: Family): Promise<() => Promise<nu
   return call;
 }
 
-async function product(threads: number) {
+/**
+ * How many times as long as the CPU a provider takes where it is so slow that there can be no GPU
+ * behind it: SwiftShader and lavapipe, which stand in for one, offer themselves to WebGPU as well
+ * (SwiftShader took 100 to 300 times as long). Undefined for a real one.
+ * @throws what making or running a session throws
+ */
+export async function timesSlower(provider: string, threads: number): Promise<number | undefined> {
+  const gpu = await product(threads, provider);
+  const cpu = await product(threads);
+  try {
+    let [ours, theirs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+    for (let round = 0; round < 3; round++) {
+      ours = Math.min(ours, await cpu.time());
+      theirs = Math.min(theirs, await gpu.time());
+      if (theirs <= SLOW || theirs <= SLOW_TIMES * ours) return undefined;
+      if (theirs > 10 * SLOW_TIMES * ours) break;
+    }
+    return theirs / ours;
+  } finally {
+    await Promise.all([cpu.release(), gpu.release()]);
+  }
+}
+
+async function product(threads: number, provider = 'cpu') {
   const session = await InferenceSession.create(matMul(), {
-    executionProviders: ['cpu'],
+    ...providerOptions(provider),
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
