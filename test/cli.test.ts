@@ -12,6 +12,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 const YLEM = fileURLToPath(new URL('../bin/ylem.js', import.meta.url));
 const MODEL = fileURLToPath(new URL('fixtures/models/tiny-sd', import.meta.url));
 
+const GUIDE = fileURLToPath(new URL('fixtures/guide', import.meta.url));
+const IMAGE = join(GUIDE, 'image-64x64.png');
+const TEXT = join(GUIDE, 'cases.json');
+
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'ylem-cli-'));
@@ -106,6 +110,44 @@ describe('ylem imagine', () => {
     expect(metadata.pages ?? 1).toBeGreaterThanOrEqual(pages);
   });
 
+  it("begins from an image and a mask, at the image's size, the same file each time", async () => {
+    const [image, mask] = ['image', 'mask'].map((what) => join(GUIDE, `${what}-96x64.png`));
+    const args = ['a red fox', '--model', MODEL, '--steps', '6', '--seed', '5', '--noise', 'nv'];
+    args.push('--init', image!, '--mask', mask!, '--strength', '0.5', '--weighting');
+    const first = await ylem(
+      'imagine',
+      ...args,
+      '--out',
+      'g.png',
+      '--evolution',
+      'g.webp',
+      '--json',
+    );
+    expect(first).toMatchObject({ status: 0, stderr: '' });
+    expect(JSON.parse(first.stdout).parameters).toMatchObject({
+      width: 96,
+      height: 64,
+      strength: 0.5,
+      noise: 'nv',
+      weighting: true,
+    });
+    expect((await ylem('imagine', ...args, '--out', 'h.png')).status).toBe(0);
+    const bytes = await readFile(join(folder, 'g.png'));
+    expect(await readFile(join(folder, 'h.png'))).toEqual(bytes);
+    for (const said of [
+      'Denoising strength: 0.5',
+      'RNG: NV',
+      'Inpaint area',
+      'Emphasis: Original',
+    ]) {
+      expect(bytes.includes(said)).toBe(true);
+    }
+    // Three of six steps: as many frames.
+    expect(
+      (await sharp(join(folder, 'g.webp'), { pages: -1 }).metadata()).pages,
+    ).toBeGreaterThanOrEqual(3);
+  });
+
   it('leaves no unfinished files behind', async () => {
     expect((await readdir(folder)).filter((name) => name.startsWith('.'))).toEqual([]);
   });
@@ -118,7 +160,24 @@ describe('ylem imagine', () => {
     ['a seed out of range', ['x', '--out', 'z.png', '--seed', '-1'], /4294967295/],
     ['no such model', ['x', '--out', 'z.png', '--model', 'nowhere'], /nowhere/],
     ['no such folder', ['x', '--out', 'no/where/z.png'], /no folder/],
-    ['an option to come', ['x', '--out', 'z.png', '--init', 'a.png'], /--init/],
+    ['no such image', ['x', '--out', 'z.png', '--init', 'a-none.png'], /--init .*a-none/],
+    ['a file that is no image', ['x', '--out', 'z.png', '--init', TEXT], /PNG, JPEG/],
+    [
+      'a mask that is none',
+      ['x', '--out', 'z.png', '--init', IMAGE, '--mask', TEXT],
+      /^ylem: The mask/,
+    ],
+    [
+      'a strength that leaves nothing to do',
+      ['x', ...SMALL, '--out', 'z.png', '--init', IMAGE, '--strength', '0.1'],
+      /at least 10 steps/,
+    ],
+    [
+      'a clip skip that the model has not',
+      ['x', ...SMALL, '--out', 'z.png', '--clip-skip', '1'],
+      /text_encoder/,
+    ],
+    ['too much weight', ['(x:1e9)((x:9999))', ...SMALL, '--out', 'z.png', '--weighting'], /1000/],
   ])('%s ends with status 2 and one line', async (_, args, reason) => {
     const { status, stdout, stderr } = await ylem('imagine', ...args);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });

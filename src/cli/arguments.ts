@@ -2,7 +2,8 @@
 
 import { parseArgs } from 'node:util';
 import { UserError } from '../errors.js';
-import { SCHEDULER_NAMES, type SchedulerName } from '../pipeline/types.js';
+import { LIMITS } from '../pipeline/parameters.js';
+import { type NoiseSource, SCHEDULER_NAMES, type SchedulerName } from '../pipeline/types.js';
 
 const OPTIONS = {
   out: { type: 'string' },
@@ -18,6 +19,9 @@ const OPTIONS = {
   init: { type: 'string' },
   strength: { type: 'string' },
   mask: { type: 'string' },
+  noise: { type: 'string' },
+  weighting: { type: 'boolean' },
+  'clip-skip': { type: 'string' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -35,8 +39,18 @@ export interface ImagineArguments {
   readonly height: number | undefined;
   readonly scheduler: SchedulerName | undefined;
   readonly evolution: string | undefined;
+  /** the files to begin from */
+  readonly init: { readonly image: string; readonly mask: string | undefined } | undefined;
+  /** only with `init`, and always there with it */
+  readonly strength: number | undefined;
+  readonly noise: NoiseSource | undefined;
+  readonly weighting: boolean;
+  readonly clipSkip: number | undefined;
   readonly json: boolean;
 }
+
+/** How much is painted anew where nobody says: as diffusers' pipelines for images and for masks. */
+const USUAL_STRENGTH = { image: 0.8, mask: 1 } as const;
 
 export function badArgument(message: string): UserError {
   return new UserError('bad-argument', message);
@@ -50,11 +64,6 @@ export function badArgument(message: string): UserError {
 export function parseImagine(args: readonly string[]): ImagineArguments | 'help' {
   const { values, positionals } = parse(args);
   if (values.help === true) return 'help';
-  for (const name of ['init', 'strength', 'mask'] as const) {
-    if (values[name] !== undefined) {
-      throw badArgument(`--${name} is not there yet: this version paints from a prompt alone.`);
-    }
-  }
   const [prompt, ...more] = positionals;
   if (prompt === undefined) {
     throw badArgument('Give the prompt in quotes; "" stands for no prompt.');
@@ -70,10 +79,27 @@ export function parseImagine(args: readonly string[]): ImagineArguments | 'help'
       `Expected --evolution to end in .png (sheet), .webp or .gif (animation), got "${evolution}".`,
     );
   }
+  const { init: image, mask } = values;
+  const strength = strengthOf(values.strength);
+  if (image === undefined && (mask !== undefined || strength !== undefined)) {
+    const name = mask === undefined ? '--strength' : '--mask';
+    throw badArgument(`${name} belongs to an image to begin from: name it with --init FILE.`);
+  }
+  const { noise } = values;
+  if (noise !== undefined && noise !== 'cpu' && noise !== 'nv') {
+    throw badArgument(`Expected --noise to be cpu or nv, got "${noise}".`);
+  }
+  const { min, max } = LIMITS.clipSkip;
   return {
     prompt,
     out,
     evolution,
+    init: image === undefined ? undefined : { image, mask },
+    strength:
+      image === undefined ? undefined : (strength ?? USUAL_STRENGTH[mask ? 'mask' : 'image']),
+    noise,
+    weighting: values.weighting ?? false,
+    clipSkip: whole('clip-skip', values['clip-skip'], min, max),
     model: values.model,
     negative: values.negative ?? '',
     seed: whole('seed', values.seed, 0, 2 ** 32 - 1),
@@ -125,6 +151,16 @@ function number(name: string, text: string | undefined, min: number, max: number
   const value = /^[+-]?(\d+\.?\d*|\.\d+)$/.test(text.trim()) ? Number(text) : Number.NaN;
   if (!(value >= min && value <= max)) {
     throw badArgument(`Expected --${name} to be a number from ${min} to ${max}, got "${text}".`);
+  }
+  return value;
+}
+
+function strengthOf(text: string | undefined): number | undefined {
+  const value = number('strength', text, 0, 1);
+  if (value === 0) {
+    throw badArgument(
+      'Expected --strength to be above 0: with 0 nothing of the image is painted anew.',
+    );
   }
   return value;
 }

@@ -2,14 +2,15 @@
 // of its own keeps the bar moving during model calls, and the native libraries' chatter off stderr.
 
 import { randomInt } from 'node:crypto';
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import sharp from 'sharp';
 import { type Config, loadConfig } from '../config.js';
 import { createEngine, type Engine } from '../engine/index.js';
 import { UserError } from '../errors.js';
-import { checkParameters } from '../pipeline/parameters.js';
-import type { GenerationParameters, KeptStep, ModelInfo } from '../pipeline/types.js';
+import { imageSize } from '../pipeline/image/read.js';
+import { checkParameters, sizeLike } from '../pipeline/parameters.js';
+import type { GenerationParameters, InitImage, KeptStep, ModelInfo } from '../pipeline/types.js';
 import { badArgument, type ImagineArguments, parseImagine } from './arguments.js';
 import { writeWhole } from './files.js';
 import { IMAGINE_HELP } from './help.js';
@@ -40,9 +41,10 @@ export async function imagine(args: readonly string[]): Promise<number> {
   }
   const config = loadConfig();
   const directory = await checkPaths(asked, config);
+  const begin = asked.init === undefined ? undefined : await readFiles(asked.init);
   const progress = createProgress(process.stderr);
   try {
-    await paint(asked, directory, config, progress);
+    await paint(asked, directory, begin, config, progress);
   } finally {
     progress.end();
   }
@@ -52,6 +54,7 @@ export async function imagine(args: readonly string[]): Promise<number> {
 async function paint(
   asked: ImagineArguments,
   modelDirectory: string,
+  begin: Begin | undefined,
   { providers, threads }: Config,
   progress: Progress,
 ): Promise<void> {
@@ -62,7 +65,7 @@ async function paint(
   try {
     const info = await engine.ready;
     const load = performance.now() - from;
-    const parameters = parametersOf(asked, info);
+    const parameters = parametersOf(asked, info, begin);
     progress.say('reading the prompt');
     const kept: KeptStep[] = [];
     const job = {
@@ -70,13 +73,17 @@ async function paint(
       parameters,
       start: { kind: 'noise' },
       maxBytes: Infinity,
+      ...(begin !== undefined && { init: begin.init }),
     } as const;
-    const { image, timings } = await engine.run(job, {
+    const run = engine.run(job, {
       onStep({ index, total, kept: step }) {
         kept[index - 1] = step;
         progress.update(index, total);
       },
-    }).result;
+    });
+    const { image, timings } = await run.result.catch((error: unknown) => {
+      throw asArgument(error);
+    });
     await writeWhole(asked.out, image.bytes);
     const files = [asked.out];
     if (asked.evolution !== undefined) {
@@ -91,6 +98,52 @@ async function paint(
   } finally {
     await engine.close();
   }
+}
+
+/** What the run begins from, and its size as it is shown, px. */
+interface Begin {
+  readonly init: InitImage;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** @throws UserError 'bad-argument' when a file is not there or is no picture */
+async function readFiles({ image, mask }: NonNullable<ImagineArguments['init']>): Promise<Begin> {
+  const read = async (name: string, file: string) => {
+    try {
+      return await readFile(file);
+    } catch {
+      throw badArgument(`Expected --${name} to be a picture's file, got "${file}".`);
+    }
+  };
+  const bytes = await read('init', image);
+  const over = mask === undefined ? undefined : await read('mask', mask);
+  try {
+    const size = await imageSize(bytes);
+    if (over !== undefined) await imageSize(over, 'mask');
+    return { init: { image: bytes, ...(over !== undefined && { mask: over }) }, ...size };
+  } catch (error) {
+    throw asArgument(error);
+  }
+}
+
+/** What only the engine could see to be wrongly asked: of the files, the words, or of this model. */
+const ASKED = new Set([
+  'bad-image',
+  'image-too-large',
+  'strength-too-small',
+  'no-vae-encoder',
+  'needs-mask',
+  'bad-weight',
+  'no-clip-skip',
+  'bad-clip-skip',
+  'steps-range',
+]);
+
+function asArgument(error: unknown): unknown {
+  return error instanceof UserError && ASKED.has(error.identifier)
+    ? badArgument(error.message)
+    : error;
 }
 
 /** A contact sheet for a file that ends in .png, else an animation. */
@@ -135,16 +188,28 @@ async function checkPaths(asked: ImagineArguments, config: Config): Promise<stri
 }
 
 /** What was asked for, the rest as the model has it. */
-function parametersOf(asked: ImagineArguments, info: ModelInfo): GenerationParameters {
+function parametersOf(
+  asked: ImagineArguments,
+  info: ModelInfo,
+  begin: Begin | undefined,
+): GenerationParameters {
+  const usual =
+    begin === undefined
+      ? { width: info.defaultWidth, height: info.defaultHeight }
+      : sizeLike(begin, info, asked);
   const parameters = {
     prompt: asked.prompt,
     negativePrompt: asked.negative,
     seed: asked.seed ?? randomInt(2 ** 32),
     steps: asked.steps ?? info.defaultSteps,
     guidanceScale: asked.guidance ?? info.defaultGuidanceScale,
-    width: asked.width ?? info.defaultWidth,
-    height: asked.height ?? info.defaultHeight,
+    width: asked.width ?? usual.width,
+    height: asked.height ?? usual.height,
     ...(asked.scheduler !== undefined && { scheduler: asked.scheduler }),
+    ...(asked.strength !== undefined && { strength: asked.strength }),
+    ...(asked.noise !== undefined && { noise: asked.noise }),
+    ...(asked.weighting && { weighting: true }),
+    ...(asked.clipSkip !== undefined && { clipSkip: asked.clipSkip }),
   };
   try {
     checkParameters(parameters, info);

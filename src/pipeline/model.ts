@@ -153,6 +153,8 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
       directory,
     });
   }
+  // First of all: what lacks this is no model at all.
+  await readJson(root, join(root, 'model_index.json'));
   const schedulerPath = join(root, 'scheduler', 'scheduler_config.json');
   const schedulerConfig = await readJson(root, schedulerPath, false, parseSchedulerConfig);
   const warnings = schedulerWarnings(schedulerConfig);

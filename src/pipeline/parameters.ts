@@ -113,6 +113,39 @@ export function checkInit(
   }
 }
 
+/** Areas up to this many times the model's own are painted as they are. */
+const SPARE = 2.25;
+
+/**
+ * The size to paint an init image at: its own where the model can, else one of its proportions with
+ * about the model's own number of pixels.
+ * @param image px
+ * @param given sides that are settled already, px
+ */
+export function sizeLike(
+  image: { readonly width: number; readonly height: number },
+  info: Pick<ModelInfo, 'sizeMultiple' | 'defaultWidth' | 'defaultHeight'>,
+  given: { readonly width?: number | undefined; readonly height?: number | undefined } = {},
+): { readonly width: number; readonly height: number } {
+  const { sizeMultiple: multiple, defaultWidth, defaultHeight } = info;
+  const ratio = image.width / image.height;
+  const nearest = (side: number) => {
+    const min = Math.ceil(LIMITS.side.min / multiple) * multiple;
+    const max = Math.floor(LIMITS.side.max / multiple) * multiple;
+    return Math.min(max, Math.max(min, Math.round(side / multiple) * multiple));
+  };
+  if (given.width !== undefined) {
+    return { width: given.width, height: given.height ?? nearest(given.width / ratio) };
+  }
+  if (given.height !== undefined) {
+    return { width: nearest(given.height * ratio), height: given.height };
+  }
+  const own = defaultWidth * defaultHeight;
+  const area = image.width * image.height;
+  const scale = area <= own * SPARE && area >= own / SPARE ? 1 : Math.sqrt(own / area);
+  return { width: nearest(image.width * scale), height: nearest(image.height * scale) };
+}
+
 const NAMES = { seed: 'seed', steps: 'steps', clipSkip: 'clip skip' } as const;
 
 function integer(

@@ -18,6 +18,11 @@ describe('the arguments of imagine', () => {
       height: undefined,
       scheduler: undefined,
       evolution: undefined,
+      init: undefined,
+      strength: undefined,
+      noise: undefined,
+      weighting: false,
+      clipSkip: undefined,
       json: false,
     });
   });
@@ -25,7 +30,9 @@ describe('the arguments of imagine', () => {
   it('reads every option', () => {
     const args = ['', ...OUT, '--seed', '4294967295', '--steps', '7', '--guidance', '2.5'];
     args.push('--width', '64', '--height=32', '--scheduler', 'euler a', '--negative', 'fog');
-    args.push('--model', 'm', '--evolution', 'e.webp', '--json');
+    args.push('--model', 'm', '--evolution', 'e.webp', '--json', '--init', 'i.jpg');
+    args.push('--strength', '0.3', '--mask', 'm.png', '--noise', 'nv', '--weighting');
+    args.push('--clip-skip', '1');
     expect(parseImagine(args)).toEqual({
       prompt: '',
       out: 'fox.png',
@@ -38,8 +45,20 @@ describe('the arguments of imagine', () => {
       height: 32,
       scheduler: 'Euler a',
       evolution: 'e.webp',
+      init: { image: 'i.jpg', mask: 'm.png' },
+      strength: 0.3,
+      noise: 'nv',
+      weighting: true,
+      clipSkip: 1,
       json: true,
     });
+  });
+
+  it('paints all of a masked part anew, and most of an image, unless told otherwise', () => {
+    const strength = (...args: string[]) => parseImagine(['x', ...OUT, ...args]);
+    expect(strength('--init', 'i.png')).toMatchObject({ strength: 0.8 });
+    expect(strength('--init', 'i.png', '--mask', 'm.png')).toMatchObject({ strength: 1 });
+    expect(strength('--init', 'i.png', '--strength', '1')).toMatchObject({ strength: 1 });
   });
 
   it.each([
@@ -59,9 +78,12 @@ describe('the arguments of imagine', () => {
     [['x', ...OUT, '--evolution', 'e.mp4'], /\.webp/],
     [['x', ...OUT, '--colour', 'red'], /--colour/],
     [['x', ...OUT, '--seed'], /--seed/],
-    [['x', ...OUT, '--init', 'a.png'], /--init is not there yet/],
-    [['x', ...OUT, '--strength', '0.5'], /--strength is not there yet/],
-    [['x', ...OUT, '--mask', 'a.png'], /--mask is not there yet/],
+    [['x', ...OUT, '--strength', '0.5'], /--strength belongs to .*--init/],
+    [['x', ...OUT, '--mask', 'a.png'], /--mask belongs to .*--init/],
+    [['x', ...OUT, '--init', 'a.png', '--strength', '0'], /above 0/],
+    [['x', ...OUT, '--init', 'a.png', '--strength', '1.1'], /0 to 1/],
+    [['x', ...OUT, '--noise', 'gpu'], /cpu or nv/],
+    [['x', ...OUT, '--clip-skip', '-1'], /--clip-skip .*whole number/],
   ])('%j is refused in one line', (args, reason) => {
     let thrown: unknown;
     try {

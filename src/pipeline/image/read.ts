@@ -50,8 +50,8 @@ export async function readInit(
 }
 
 /** The size of a picture as it is shown, px. @throws UserError 'bad-image' or 'image-too-large' */
-export async function imageSize(bytes: Uint8Array): Promise<{ width: number; height: number }> {
-  return inspect(bytes, 'init image');
+export async function imageSize(bytes: Uint8Array, what: What = 'init image'): Promise<Size> {
+  return inspect(bytes, what);
 }
 
 type What = 'init image' | 'mask';
