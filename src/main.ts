@@ -1,21 +1,10 @@
-// Wires the parts of the bot, starts them, and ends them in order.
+// Starts the bot: engines first, then all the rest beside them.
 
-import { Events } from 'discord.js';
 import { EnginePool } from './commands/engines.js';
-import { Generations } from './commands/generations.js';
-import { keepHouse } from './commands/housekeeping.js';
-import { COMMANDS, handleInteraction } from './commands/index.js';
-import { limitsWithin } from './commands/parameters.js';
 import { loadConfig } from './config.js';
-import { createClient, login } from './discord/client.js';
-import { registerCommands } from './discord/registration.js';
-import { MessageRest } from './discord/rest.js';
 import { createEngine, usualBudget } from './engine/index.js';
-import { discordOrSandbox } from './host.js';
 import { createLogger } from './log.js';
-import { endOnSignal, exitOn } from './process.js';
-import { createLocalQueue } from './queue/local.js';
-import { openStore } from './store/index.js';
+import { exitOn } from './process.js';
 
 /** Runs the bot until it is told to end. Failing to start ends the process with status 1. */
 export async function start(): Promise<void> {
@@ -32,49 +21,7 @@ export async function start(): Promise<void> {
     const engines = new EnginePool(
       Array.from({ length: config.engines }, () => createEngine(settings)),
     );
-    // While the engines load, everything else starts.
-    const [host, store] = await Promise.all([
-      discordOrSandbox(config),
-      openStore(config.dataDirectory),
-    ]);
-    const queue = createLocalQueue(config.queue, engines.size);
-    const rest = new MessageRest(host.apiBase, host.token);
-    const rules = { limits: limitsWithin(config.most) };
-    const generations = new Generations({ store, queue, engines, rest, rules, logger });
-    const { attachmentHosts } = host;
-    const bot = { store, queue, engines, generations, rules, attachmentHosts, logger };
-
-    const client = createClient(host.apiBase);
-    client.on(Events.Error, (err) => logger.warn({ err }, 'the gateway had an error'));
-    client.on(Events.InteractionCreate, (i) => void handleInteraction(i, bot, rest));
-    endOnSignal(logger, async () => {
-      await generations.close(5000);
-      await engines.close(1000);
-      await client.destroy();
-      await store.close();
-      await host.close();
-    });
-
-    const [applicationId] = await Promise.all([
-      login(client, host.apiBase, host.token),
-      engines.allReady(),
-    ]);
-    const commands = COMMANDS.map((command) => command.data(rules.limits));
-    const guildId = host.sandbox ? undefined : config.discord.guildId;
-    const guildKey = `commands-in-guild:${applicationId}`;
-    const formerGuildId = (await store.setting(guildKey)) || undefined;
-    const places = { guildId, formerGuildId };
-    const registered = await registerCommands(client.rest, applicationId, commands, places);
-    await store.setSetting(guildKey, guildId ?? '');
-    logger.info(
-      { registered },
-      registered ? 'commands were registered' : 'commands are as they were',
-    );
-    const recovered = await generations.recover();
-    if (recovered > 0) logger.info({ recovered }, 'took up what was unfinished');
-    keepHouse(store, config.keep, logger);
-    logger.info({ ms: Math.round(performance.now()) }, 'ready');
-    host.announce();
+    await (await import('./bot.js')).serve(config, engines, logger);
   } catch (error) {
     exitOn(error, logger);
   }

@@ -48,7 +48,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   '@huggingface/tokenizers': ['pipeline/'],
   '@photostructure/sqlite': ['store/'],
   'p-queue': ['queue/'],
-  'discord.js': ['discord/', 'commands/', 'main.ts'],
+  'discord.js': ['discord/', 'commands/', 'bot.ts'],
   ws: ['sandbox/'],
   dotenv: ['config.ts'],
   'pino-pretty': ['log.ts'],

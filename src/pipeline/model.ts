@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { UserError } from '../errors.js';
 import { begin } from './begin.js';
@@ -17,7 +17,7 @@ import { loadPreviewer, type Previewer } from './preview.js';
 import { BUILT_IN, kindOf, whyNot } from './providers.js';
 import { createScheduler, parseSchedulerConfig, schedulerDisplayName } from './schedulers/index.js';
 import { type Graph, readJson, type SessionOptions } from './session.js';
-import { betterOf, fastestThreads, timesSlower } from './threads.js';
+import { fastestThreads, loadWithThreads, timesSlower } from './threads.js';
 import type {
   FloatTensor,
   GenerationParameters,
@@ -158,7 +158,6 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
   const schedulerPath = join(root, 'scheduler', 'scheduler_config.json');
   const schedulerConfig = await readJson(root, schedulerPath, false, parseSchedulerConfig);
   const warnings = schedulerWarnings(schedulerConfig);
-  const threads = options.threads ?? (await fastestThreads());
   const tried: { name: string; reason: string }[] = [];
   const providers = options.providers ?? ['cpu'];
   for (const [place, provider] of providers.entries()) {
@@ -168,21 +167,20 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
       continue;
     }
     const opened: Graph[] = [];
-    let session = { provider, threads, opened };
+    const load = (threads: number) => loadFamily(root, { provider, threads, opened });
     try {
       if (provider === 'webgpu' && providers.includes('cpu', place)) {
-        const times = await timesSlower(provider, threads);
+        const times = await timesSlower(provider, options.threads ?? (await fastestThreads()));
         if (times !== undefined) {
           tried.push({ name: provider, reason: withoutGpu(times) });
           continue;
         }
       }
-      let family = await loadFamily(root, session);
-      if (options.threads === undefined && threads > 1 && provider === 'cpu') {
-        const single = { ...session, threads: 1 };
-        const better = await betterOf(family, () => loadFamily(root, single));
-        if (better !== 'many') [family, session] = [better, single];
-      }
+      const { threads, family } =
+        options.threads === undefined && provider === 'cpu'
+          ? await loadWithThreads(await denoiserBytes(root), load)
+          : { threads: options.threads ?? 1, family: await load(options.threads ?? 1) };
+      const session = { provider, threads, opened };
       const previewer = await loadPreviewer(root, family, session);
       const defaults = object(await readJson(root, join(root, 'ylem.json'), true));
       const info = await describe(
@@ -258,6 +256,17 @@ async function describe(
     previewKind: previewer.kind,
     warnings: [...warnings, ...family.warnings],
   };
+}
+
+/** bytes of the UNet or transformer, with the weights that lie beside it; 0 where there is none */
+async function denoiserBytes(root: string): Promise<number> {
+  let bytes = 0;
+  for (const part of ['unet', 'transformer']) {
+    for (const name of await readdir(join(root, part)).catch(() => [])) {
+      bytes += (await stat(join(root, part, name))).size;
+    }
+  }
+  return bytes;
 }
 
 /** sha256 of the graph's file, and of the weights where they lie beside it; 10 hex digits. */

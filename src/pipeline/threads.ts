@@ -30,24 +30,35 @@ export async function fastestThreads(): Promise<number> {
   return together < 0.9 * alone ? all : 1;
 }
 
-/** ms of a model call beyond which threads are worth having, and a second load is not worth its time */
-const QUICK_CALL = 150;
+/** bytes of a UNet that is loaded twice to see whether threads help it */
+const SMALL = 100e6;
+/**
+ * ms of a model call below which nothing is gained that anybody would see: the other cores are left
+ * to the bot, whose answers must not wait.
+ */
+const QUICK_CALL = 60;
 /** How much of the time on one thread all threads may take at most to be worth their cores. */
 const WORTH = 0.8;
 
 /**
- * Whether a model that was loaded with many threads gains by them: 'many', or else the same model on
- * one thread, and `many` is released. Only small models are loaded twice.
- * @param load loads it with one thread
+ * Loads a model for the CPU with as many threads as are measured to help.
+ * @param bytes of the UNet or transformer
+ * @param load loads it with so many threads
  */
-export async function betterOf(
-  many: Family,
-  load: () => Promise<Family>,
-): Promise<'many' | Family> {
+export async function loadWithThreads(
+  bytes: number,
+  load: (threads: number) => Promise<Family>,
+): Promise<{ readonly family: Family; readonly threads: number }> {
+  const one = bytes <= SMALL ? await load(1) : undefined;
+  const alone = one === undefined ? undefined : await modelCall(one);
+  if (one !== undefined && alone !== undefined && (await alone()) <= QUICK_CALL) {
+    return { family: one, threads: 1 };
+  }
+  const threads = await fastestThreads();
+  if (threads === 1) return { family: one ?? (await load(1)), threads };
+  const many = await load(threads);
+  if (one === undefined || alone === undefined) return { family: many, threads };
   const together = await modelCall(many);
-  if ((await together()) > QUICK_CALL) return 'many';
-  const one = await load();
-  const alone = await modelCall(one);
   let [fast, slow] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
   for (let round = 0; round < ROUNDS; round++) {
     slow = Math.min(slow, await alone());
@@ -55,7 +66,7 @@ export async function betterOf(
   }
   const worth = fast < WORTH * slow;
   await (worth ? one : many).release();
-  return worth ? 'many' : one;
+  return worth ? { family: many, threads } : { family: one, threads: 1 };
 }
 
 /** A call of the model at its usual size, in ms. The first one has been made. */

@@ -1,0 +1,68 @@
+// Everything of the bot but its engines: store, queue, Discord. main.ts imports this only when the
+// engines' processes have been started, so that they load their models meanwhile.
+
+import { Events } from 'discord.js';
+import type { Logger } from 'pino';
+import type { EnginePool } from './commands/engines.js';
+import { Generations } from './commands/generations.js';
+import { keepHouse } from './commands/housekeeping.js';
+import { COMMANDS, handleInteraction } from './commands/index.js';
+import { limitsWithin } from './commands/parameters.js';
+import type { Config } from './config.js';
+import { createClient, login } from './discord/client.js';
+import { registerCommands } from './discord/registration.js';
+import { MessageRest } from './discord/rest.js';
+import { discordOrSandbox } from './host.js';
+import { endOnSignal } from './process.js';
+import { createLocalQueue } from './queue/local.js';
+import { openStore } from './store/index.js';
+
+/**
+ * Serves Discord, or the sandbox, until the process is told to end.
+ * @throws UserError with the one sentence that says what hinders it
+ */
+export async function serve(config: Config, engines: EnginePool, logger: Logger): Promise<void> {
+  // While the engines load, everything else starts.
+  const [host, store] = await Promise.all([
+    discordOrSandbox(config),
+    openStore(config.dataDirectory),
+  ]);
+  const queue = createLocalQueue(config.queue, engines.size);
+  const rest = new MessageRest(host.apiBase, host.token);
+  const rules = { limits: limitsWithin(config.most) };
+  const generations = new Generations({ store, queue, engines, rest, rules, logger });
+  const { attachmentHosts } = host;
+  const bot = { store, queue, engines, generations, rules, attachmentHosts, logger };
+
+  const client = createClient(host.apiBase);
+  client.on(Events.Error, (err) => logger.warn({ err }, 'the gateway had an error'));
+  client.on(Events.InteractionCreate, (i) => void handleInteraction(i, bot, rest));
+  endOnSignal(logger, async () => {
+    await generations.close(5000);
+    await engines.close(1000);
+    await client.destroy();
+    await store.close();
+    await host.close();
+  });
+
+  const [applicationId] = await Promise.all([
+    login(client, host.apiBase, host.token),
+    engines.allReady(),
+  ]);
+  const commands = COMMANDS.map((command) => command.data(rules.limits));
+  const guildId = host.sandbox ? undefined : config.discord.guildId;
+  const guildKey = `commands-in-guild:${applicationId}`;
+  const formerGuildId = (await store.setting(guildKey)) || undefined;
+  const places = { guildId, formerGuildId };
+  const registered = await registerCommands(client.rest, applicationId, commands, places);
+  await store.setSetting(guildKey, guildId ?? '');
+  logger.info(
+    { registered },
+    registered ? 'commands were registered' : 'commands are as they were',
+  );
+  const recovered = await generations.recover();
+  if (recovered > 0) logger.info({ recovered }, 'took up what was unfinished');
+  keepHouse(store, config.keep, logger);
+  logger.info({ ms: Math.round(performance.now()) }, 'ready');
+  host.announce();
+}
