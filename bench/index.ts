@@ -31,7 +31,7 @@ if (asked('bot') || asked('hydrogen')) {
       width: 256,
       height: 256,
     },
-    9,
+    15,
   );
   if (asked('bot')) await benchBot(hydrogen, bareMs);
 }
@@ -44,7 +44,7 @@ if (asked('sd15')) {
       'SD 1.5-shaped, 256x256',
       directory,
       { prompt: 'a', negativePrompt: '', steps: 4, guidanceScale: 7.5, width: 256, height: 256 },
-      3,
+      5,
     );
   } finally {
     await rm(directory, { recursive: true, force: true });

@@ -10,7 +10,7 @@ const raw = (image: RgbImage) =>
 /** The same pixels and text give the same bytes. */
 export async function encodePng(image: RgbImage, parameters?: string): Promise<EncodedImage> {
   const png = await raw(image)
-    .png({ compressionLevel: 6, adaptiveFiltering: false, palette: false })
+    .png({ compressionLevel: 3, adaptiveFiltering: false, palette: false })
     .toBuffer();
   const bytes = parameters === undefined ? png : withText(png, 'parameters', parameters);
   return { bytes, type: 'image/png', width: image.width, height: image.height };
