@@ -1,6 +1,7 @@
 // The engine's inside: carries runs through their steps, answers between them.
 
 import { setImmediate as turn } from 'node:timers/promises';
+import { UserError } from '../errors.js';
 import {
   AcceleratorLost,
   drawEvolution,
@@ -25,6 +26,7 @@ import {
   type ToEngine,
   toWire,
 } from './protocol.js';
+import { checkPicture, checkStep } from './sound.js';
 import type { EngineJob, RunStart } from './types.js';
 
 /** Says something to the bot; resolves when it has left, so that no model call holds it back. */
@@ -179,7 +181,10 @@ export class Host {
 
     const { index, total, stopped, latents } = end;
     const decodeFrom = performance.now();
-    const rgb = await this.#exclusive(() => model.decode(latents));
+    // What began as a picture may have been black from the beginning.
+    const mayBeBlack = job.init !== undefined;
+    const rgb = await this.#exclusive(() => model.decode(latents, mayBeBlack));
+    if (!mayBeBlack) checkPicture(rgb, model.info);
     const fileFrom = performance.now();
     const infotext = infotextOf(parameters, model.info, {
       ...(branch !== undefined && { branch }),
@@ -215,6 +220,7 @@ export class Host {
       });
       if (next.done === true) return;
       const step = next.value;
+      checkStep(step, model.info);
       const { encode, unet } = model.timings;
       // The prompt is encoded on the way to the first step.
       const milliseconds = performance.now() - from - (calls === 0 ? encode : 0);
@@ -249,7 +255,13 @@ export class Host {
     if (attempt.previewAfter === undefined || index <= attempt.previewAfter) return;
     if (index === total) return;
     attempt.previewAfter = undefined;
-    const rgb = await this.#exclusive(() => model.preview(step.predictedOriginal));
+    const drawn = this.#exclusive(() => model.preview(step.predictedOriginal));
+    const rgb = await drawn.catch((error: unknown) => {
+      // What cannot be drawn now may end as a picture all the same.
+      if (error instanceof UserError) return undefined;
+      throw error;
+    });
+    if (rgb === undefined) return;
     const image = await encodePreview(rgb, width, height);
     const preview = { ...image, index, total };
     await this.#send({ kind: 'preview', attempt: attempt.number, preview });

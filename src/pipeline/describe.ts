@@ -9,7 +9,8 @@ import { basename, join, resolve } from 'node:path';
 import { UserError } from '../errors.js';
 import { type FamilyLayout, familyOf, LAYOUTS } from './families/layout.js';
 import { readJson } from './files.js';
-import { NotOnnx, type OnnxHeader, readOnnxHeader } from './onnx-header.js';
+import { type OnnxHeader, readOnnxHeader } from './onnx-header.js';
+import { NotProtobuf } from './protobuf.js';
 import { createScheduler, parseSchedulerConfig, schedulerDisplayName } from './schedulers/index.js';
 import type { ModelFacts } from './types.js';
 
@@ -229,7 +230,7 @@ async function inspect(root: string, name: string, required: boolean): Promise<I
   try {
     header = await readOnnxHeader(path);
   } catch (error) {
-    if (error instanceof NotOnnx) {
+    if (error instanceof NotProtobuf) {
       return result(
         new UserError('model-file-damaged', `The model's ${graph} ${error.message}.`, {
           file: graph,

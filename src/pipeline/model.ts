@@ -122,10 +122,14 @@ export class Model {
     yield* denoise({ scheduler, predict, beginning, dims, ...(signal && { signal }) });
   }
 
-  /** the picture of latents [1, C, h, w], by the full VAE */
-  async decode(latents: FloatTensor): Promise<RgbImage> {
+  /**
+   * the picture of latents [1, C, h, w], by the full VAE
+   * @param mayBeBlack absent: true; false: what is black alone is decoded again, more exactly
+   * @throws UserError 'picture-not-finite' when it gives no numbers in any precision
+   */
+  async decode(latents: FloatTensor, mayBeBlack?: boolean): Promise<RgbImage> {
     const begun = performance.now();
-    const image = await this.#family.decode(latents);
+    const image = await this.#family.decode(latents, mayBeBlack);
     this.timings.decode = performance.now() - begun;
     return image;
   }

@@ -3,6 +3,7 @@
 // Field numbers are those of the ONNX repository's onnx/onnx.proto.
 
 import { type FileHandle, open } from 'node:fs/promises';
+import { fieldsByNumber, NotProtobuf, text } from './protobuf.js';
 
 export interface OnnxValue {
   readonly name: string;
@@ -19,9 +20,6 @@ export interface OnnxHeader {
   /** bytes that each file beside the graph must have at least, by the name the graph gives it */
   readonly external: ReadonlyMap<string, number>;
 }
-
-/** Thrown for a file that is no ONNX graph or ends too early; `message` continues 'the file ...'. */
-export class NotOnnx extends Error {}
 
 const TYPES: Readonly<Record<number, string>> = {
   1: 'float32',
@@ -41,7 +39,7 @@ const WINDOW = 1 << 16;
 /** a graph's inputs and weights have short descriptions; a longer one is no graph's */
 const LONGEST = 1 << 20;
 
-/** @throws NotOnnx; whatever opening and reading a file throws */
+/** @throws NotProtobuf; whatever opening and reading a file throws */
 export async function readOnnxHeader(path: string): Promise<OnnxHeader> {
   const file = await open(path, 'r');
   try {
@@ -57,7 +55,7 @@ async function readModel(reader: Reader, size: number): Promise<OnnxHeader> {
   await reader.fields(size, async (field, wire, end) => {
     if (field === 7 && wire === 2) header = await readGraph(reader, end);
   });
-  if (header === undefined) throw new NotOnnx('holds no ONNX graph');
+  if (header === undefined) throw new NotProtobuf('holds no ONNX graph');
   return header;
 }
 
@@ -86,9 +84,9 @@ async function readTensor(reader: Reader, end: number) {
   const entries = new Map<string, string>();
   await reader.fields(end, async (field, wire, until) => {
     if (wire !== 2) return;
-    if (field === 8) name = text(await reader.bytes(until));
+    if (field === 8) name = Buffer.from(await reader.bytes(until)).toString('utf8');
     if (field !== 13) return;
-    const pair = messages(await reader.bytes(until));
+    const pair = fieldsByNumber(await reader.bytes(until));
     entries.set(text(pair.get(1)?.[0]), text(pair.get(2)?.[0]));
   });
   const location = entries.get('location');
@@ -98,59 +96,20 @@ async function readTensor(reader: Reader, end: number) {
 
 /** ValueInfoProto: name 1, type 2 { tensor_type 1 { elem_type 1, shape 2 { dim 1 {} } } } */
 function value(bytes: Uint8Array): OnnxValue {
-  const info = messages(bytes);
-  const tensor = messages(first(messages(first(info.get(2))).get(1)));
-  const code = Number(tensor.get(1)?.[0] ?? 0);
-  const dims = messages(first(tensor.get(2))).get(1) ?? [];
+  const within = (message: Uint8Array | undefined, field: number) =>
+    message && fieldsByNumber(message).get(field)?.[0]?.bytes;
+  const tensor = within(within(bytes, 2), 1) ?? new Uint8Array();
+  const code = fieldsByNumber(tensor).get(1)?.[0]?.value ?? 0n;
+  const shape = within(tensor, 2) ?? new Uint8Array();
   return {
-    name: text(info.get(1)?.[0]),
-    type: TYPES[code] ?? 'other',
-    shape: dims.map((dim) => {
-      const fields = messages(first([dim]));
+    name: text(fieldsByNumber(bytes).get(1)?.[0]),
+    type: TYPES[Number(code)] ?? 'other',
+    shape: (fieldsByNumber(shape).get(1) ?? []).map((dim) => {
+      const fields = fieldsByNumber(dim.bytes);
       const size = fields.get(1)?.[0];
-      return size === undefined ? text(fields.get(2)?.[0]) : Number(size);
+      return size === undefined ? text(fields.get(2)?.[0]) : Number(size.value);
     }),
   };
-}
-
-type Field = Uint8Array | bigint;
-
-const first = (fields: readonly Field[] | undefined): Uint8Array =>
-  fields?.[0] instanceof Uint8Array ? fields[0] : new Uint8Array();
-
-const text = (field: Field | undefined): string =>
-  field instanceof Uint8Array ? Buffer.from(field).toString('utf8') : '';
-
-/** A small message that is in memory as a whole. */
-function messages(bytes: Uint8Array): Map<number, Field[]> {
-  const found = new Map<number, Field[]>();
-  let at = 0;
-  const varint = (): bigint => {
-    let result = 0n;
-    for (let shift = 0n; shift < 70n; shift += 7n) {
-      const byte = bytes[at++];
-      if (byte === undefined) throw new NotOnnx('is cut off');
-      result |= BigInt(byte & 0x7f) << shift;
-      if (byte < 0x80) return BigInt.asIntN(64, result);
-    }
-    throw new NotOnnx('is no ONNX graph');
-  };
-  while (at < bytes.length) {
-    const tag = Number(varint());
-    const wire = tag & 7;
-    let field: Field;
-    if (wire === 0) field = varint();
-    else {
-      const length = wire === 2 ? Number(varint()) : wire === 1 ? 8 : wire === 5 ? 4 : -1;
-      if (length < 0 || at + length > bytes.length) throw new NotOnnx('is no ONNX graph');
-      field = bytes.subarray(at, at + length);
-      at += length;
-    }
-    const list = found.get(tag >>> 3);
-    if (list === undefined) found.set(tag >>> 3, [field]);
-    else list.push(field);
-  }
-  return found;
 }
 
 /** Walks a file's fields; what is not asked for is skipped without being read. */
@@ -184,10 +143,10 @@ class Reader {
       } else {
         const length = wire === 2 ? await this.#varint() : wire === 1 ? 8 : wire === 5 ? 4 : -1;
         until = this.#at + length;
-        if (length < 0) throw new NotOnnx('is no ONNX graph');
+        if (length < 0) throw new NotProtobuf('is no ONNX graph');
       }
-      if (until > this.#size) throw new NotOnnx('is cut off');
-      if (until > end) throw new NotOnnx('is no ONNX graph');
+      if (until > this.#size) throw new NotProtobuf('is cut off');
+      if (until > end) throw new NotProtobuf('is no ONNX graph');
       await visit(tag >>> 3, wire, until);
       this.#at = until;
     }
@@ -196,7 +155,7 @@ class Reader {
   /** The bytes from here to `end`. */
   async bytes(end: number): Promise<Uint8Array> {
     const length = end - this.#at;
-    if (length > LONGEST) throw new NotOnnx('is no ONNX graph');
+    if (length > LONGEST) throw new NotProtobuf('is no ONNX graph');
     await this.#hold(length);
     const start = this.#at - this.#from;
     this.#at = end;
@@ -212,17 +171,17 @@ class Reader {
       if (byte < 0x80) return result;
       scale *= 128;
     }
-    throw new NotOnnx('is no ONNX graph');
+    throw new NotProtobuf('is no ONNX graph');
   }
 
   /** Sees to it that `length` bytes from here are in the window. */
   async #hold(length: number): Promise<void> {
     const start = this.#at - this.#from;
     if (start >= 0 && start + length <= this.#window.length) return;
-    if (this.#at + length > this.#size) throw new NotOnnx('is cut off');
+    if (this.#at + length > this.#size) throw new NotProtobuf('is cut off');
     const window = new Uint8Array(Math.max(WINDOW, length));
     const { bytesRead } = await this.#file.read(window, 0, window.length, this.#at);
-    if (bytesRead < length) throw new NotOnnx('is cut off');
+    if (bytesRead < length) throw new NotProtobuf('is cut off');
     this.#window = window.subarray(0, bytesRead);
     this.#from = this.#at;
   }

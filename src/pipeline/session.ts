@@ -127,25 +127,7 @@ export async function openGraph(
     throw new UserError('model-file-missing', `The model lacks ${name}.`, { file: name });
   }
   try {
-    const session = await InferenceSession.create(path, {
-      ...providerOptions(options.provider),
-      graphOptimizationLevel: 'all',
-      intraOpNumThreads: options.threads,
-      interOpNumThreads: 1,
-      logSeverityLevel: 3,
-      extra: {
-        session: {
-          // int8 weights are multiplied out once at load instead of at every call.
-          disable_quant_qdq: '1',
-          // Threads that wait sleep: spinning takes the cores that the bot needs beside the engine,
-          // and where others are busy it made a call twice as long.
-          intra_op: { allow_spinning: '0' },
-        },
-      },
-    });
-    const graph = new Graph(session, options.provider);
-    options.opened?.push(graph);
-    return graph;
+    return opened(await InferenceSession.create(path, sessionOptions(options)), options);
   } catch (error) {
     const kind = kindOf(error);
     if (kind === 'lost') throw new AcceleratorLost(options.provider, error);
@@ -161,6 +143,36 @@ export async function openGraph(
       throw error;
     throw await damaged(root, path, reason);
   }
+}
+
+/** Opens a graph that is in memory, with its weights. @throws whatever onnxruntime says of it */
+export async function openBytes(bytes: Uint8Array, options: SessionOptions): Promise<Graph> {
+  return opened(await InferenceSession.create(bytes, sessionOptions(options)), options);
+}
+
+function opened(session: InferenceSession, options: SessionOptions): Graph {
+  const graph = new Graph(session, options.provider);
+  options.opened?.push(graph);
+  return graph;
+}
+
+function sessionOptions({ provider, threads }: SessionOptions): InferenceSession.SessionOptions {
+  return {
+    ...providerOptions(provider),
+    graphOptimizationLevel: 'all',
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+    extra: {
+      session: {
+        // int8 weights are multiplied out once at load instead of at every call.
+        disable_quant_qdq: '1',
+        // Threads that wait sleep: spinning takes the cores that the bot needs beside the engine,
+        // and where others are busy it made a call twice as long.
+        intra_op: { allow_spinning: '0' },
+      },
+    },
+  };
 }
 
 const exists = (path: string): Promise<boolean> =>

@@ -81,6 +81,14 @@ export const de: Texts = {
     'shutting-down': () => 'Ich starte gerade neu; versuch es gleich noch einmal.',
     'engine-died': () =>
       'Das Malprogramm ist zweimal abgestürzt; versuch es mit einem kleineren Bild.',
+    'step-not-finite': ({ model, index, total }) =>
+      `Das Modell ${model} hat sich in Schritt ${index} von ${total} verrechnet; versuch es mit einem anderen Prompt, Scheduler oder Modell.`,
+    'picture-not-finite': ({ model }) =>
+      `Das Modell ${model} hat sich beim Malen verrechnet; versuch es mit einem anderen Prompt oder Modell.`,
+    'picture-black': ({ model }) =>
+      `Das Modell ${model} hat nur Schwarz gemalt; versuch es mit einem anderen Prompt, Scheduler oder Modell.`,
+    'model-load-died': ({ name }) =>
+      `Das Modell „${name}“ ließ sich nicht laden: Es braucht womöglich mehr Speicher, als da ist.`,
     'out-of-memory': () =>
       'Dieses Bild passt nicht in den Speicher des Rechners oder seiner Grafikkarte; nimm eine kleinere Größe.',
     'not-finished': () => 'Dieses Bild hat keine Schritte zu zeigen: Es wurde nicht fertig.',

@@ -78,6 +78,14 @@ export const fr: Texts = {
     'not-running': () => 'Cette image est déjà terminée.',
     'shutting-down': () => 'Je redémarre ; réessayez dans un instant.',
     'engine-died': () => 'Le moteur est tombé deux fois ; essayez une image plus petite.',
+    'step-not-finite': ({ model, index, total }) =>
+      `Le modèle ${model} s’est perdu dans ses calculs à l’étape ${index} sur ${total} ; essayez un autre prompt, scheduler ou modèle.`,
+    'picture-not-finite': ({ model }) =>
+      `Le modèle ${model} s’est perdu dans ses calculs ; essayez un autre prompt ou modèle.`,
+    'picture-black': ({ model }) =>
+      `Le modèle ${model} n’a donné que du noir ; essayez un autre prompt, scheduler ou modèle.`,
+    'model-load-died': ({ name }) =>
+      `Le modèle « ${name} » n’a pas pu être chargé : il lui faut peut-être plus de mémoire qu’il n’y en a.`,
     'out-of-memory': () =>
       'Cette image ne tient pas dans la mémoire de la machine ou de sa carte graphique ; choisissez une taille plus petite.',
     'not-finished': () => 'Cette image n’a pas d’étapes à montrer : elle n’a pas été terminée.',

@@ -46,7 +46,7 @@ export function compose(composition: Composition): Family {
       return denoiser.onCall;
     },
     schedule: composition.schedule ?? (() => ({})),
-    decode: (latents) => vae.decode(latents),
+    decode: (latents, mayBeBlack) => vae.decode(latents, mayBeBlack),
     ...(vae.encode !== undefined && { encode: vae.encode }),
     async release() {
       await Promise.all(source.opened.map((graph) => graph.release()));

@@ -82,8 +82,12 @@ export interface Family {
    * x_t [1, C, h, w] and the timestep.
    */
   predictor(request: Conditioning): Promise<NoisePredictor>;
-  /** the picture of scaled latents [1, C, h, w], by the full VAE */
-  decode(latents: FloatTensor): Promise<RgbImage>;
+  /**
+   * the picture of scaled latents [1, C, h, w], by the full VAE
+   * @param mayBeBlack absent: true; false: what is black alone is decoded again, more exactly
+   * @throws UserError 'picture-not-finite' when it gives no numbers in any precision
+   */
+  decode(latents: FloatTensor, mayBeBlack?: boolean): Promise<RgbImage>;
   /**
    * The scaled latents [1, C, h, w] of pixels [1, 3, H, W] in [-1, 1], as a sample of the encoder's
    * distribution: one draw of the latents' size from `noise`, unless the graph has drawn it itself.

@@ -4,6 +4,7 @@ import { type Json, number, numbers } from '../json.js';
 import type { NoiseGenerator } from '../noise/generator.js';
 import { floats, type Graph } from '../session.js';
 import type { FloatTensor, RgbImage } from '../types.js';
+import { Decoder } from './decoder.js';
 import { type FamilySource, graph, hasGraph, json } from './family.js';
 
 export interface VaeOptions {
@@ -19,7 +20,7 @@ export class Vae {
   readonly scale: number;
   readonly scalingFactor: number;
   readonly shiftFactor: number;
-  readonly #decoder: Graph;
+  readonly #decoder: Decoder;
   /** absent where the directory has no vae_encoder/ */
   readonly encode:
     | ((pixels: FloatTensor, noise: NoiseGenerator) => Promise<FloatTensor>)
@@ -32,14 +33,14 @@ export class Vae {
     | undefined;
 
   private constructor(
-    decoder: Graph,
+    decoder: Decoder,
     encoder: Graph | undefined,
     config: Json,
     scale: number,
     options: VaeOptions,
   ) {
     this.#decoder = decoder;
-    const declared = Number(decoder.inputs.get('latent_sample')?.shape[1]);
+    const declared = Number(decoder.graph.inputs.get('latent_sample')?.shape[1]);
     this.latentChannels = number(config.latent_channels) ?? (declared > 0 ? declared : undefined);
     this.scale = scale;
     this.scalingFactor = number(config.scaling_factor) ?? options.scalingFactor;
@@ -70,18 +71,17 @@ export class Vae {
     const scale = Array.isArray(levels)
       ? 2 ** (levels.length - 1)
       : await measuredScale(decoder, Number(decoder.inputs.get('latent_sample')?.shape[1]));
-    return new Vae(decoder, encoder, config, scale, options);
+    return new Vae(new Decoder(decoder, source), encoder, config, scale, options);
   }
 
-  /** The picture of scaled latents [1, C, h, w]. */
-  async decode(latents: FloatTensor): Promise<RgbImage> {
-    const outputs = await this.#decoder.run({
-      latent_sample: this.#decoder.feed('latent_sample', this.#unscaled(latents), latents.dims),
-    });
-    return rgb(
-      floats(outputs.sample ?? Object.values(outputs)[0], 'sample'),
-      (value) => value / 2 + 0.5,
-    );
+  /**
+   * The picture of scaled latents [1, C, h, w].
+   * @param mayBeBlack absent: true; false: what is black alone is decoded again, more exactly
+   * @throws UserError 'picture-not-finite'
+   */
+  async decode(latents: FloatTensor, mayBeBlack = true): Promise<RgbImage> {
+    const unscaled = { data: this.#unscaled(latents), dims: latents.dims };
+    return rgb(await this.#decoder.run(unscaled, mayBeBlack), (value) => value / 2 + 0.5);
   }
 
   #unscaled({ data, dims }: FloatTensor): Float32Array {
