@@ -1,0 +1,76 @@
+// Init images and masks in the other families, against what diffusers paints with the same weights
+// (test/fixtures/guide/make_families.py).
+
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import {
+  type GenerationParameters,
+  type InitImage,
+  loadModel,
+  type Model,
+} from '../../src/pipeline/index.js';
+import { assembleModel } from '../support/models.js';
+
+const GUIDE = fileURLToPath(new URL('../fixtures/guide', import.meta.url));
+
+interface Case {
+  readonly model: string;
+  readonly picture: string;
+  readonly masked: boolean;
+  readonly parameters: GenerationParameters;
+}
+const CASES = JSON.parse(
+  await readFile(join(GUIDE, 'families/cases.json'), 'utf8'),
+) as readonly Case[];
+
+/** diffusers' own pipeline for LCM shortens the schedule otherwise. */
+const done = ({ model, masked }: Case) => model !== 'lcm' || masked;
+
+const folders: string[] = [];
+const models = new Map<string, Promise<Model>>();
+afterAll(async () => {
+  for (const model of models.values()) await (await model).dispose();
+  for (const folder of folders) await rm(folder, { recursive: true });
+});
+
+/** loaded once for all cases */
+function load(name: string): Promise<Model> {
+  let model = models.get(name);
+  if (model === undefined) {
+    model = assembleModel(name).then((folder) => {
+      folders.push(folder);
+      return loadModel(folder, { providers: ['cpu'], threads: 1 });
+    });
+    models.set(name, model);
+  }
+  return model;
+}
+
+async function initOf({ masked, parameters: { width, height } }: Case): Promise<InitImage> {
+  const file = (what: string) => readFile(join(GUIDE, `${what}-${width}x${height}.png`));
+  return { image: await file('image'), ...(masked && { mask: await file('mask') }) };
+}
+
+describe('a picture equals the one by diffusers', () => {
+  it.each(
+    CASES.filter(done).map((one) => [one.model, one.masked ? 'masked' : 'image', one] as const),
+  )('%s, %s', async (name, _, one) => {
+    const model = await load(name);
+    let latents: Parameters<Model['decode']>[0] | undefined;
+    const init = await initOf(one);
+    for await (const step of model.generate(one.parameters, { init })) latents = step.latents;
+    const { data } = await model.decode(latents!);
+    const expected = await readFile(join(GUIDE, 'families', one.picture));
+    expect(data.length).toBe(expected.length);
+    let [most, sum] = [0, 0];
+    for (let i = 0; i < data.length; i++) {
+      const d = Math.abs(data[i]! - expected[i]!);
+      most = Math.max(most, d);
+      sum += d;
+    }
+    expect(most).toBeLessThanOrEqual(2);
+    expect(sum / data.length).toBeLessThanOrEqual(0.01);
+  });
+});
