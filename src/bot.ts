@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import type { EnginePool } from './commands/engines.js';
 import { Generations } from './commands/generations.js';
 import { keepHouse } from './commands/housekeeping.js';
-import { COMMANDS, handleInteraction } from './commands/index.js';
+import { commandData, handleInteraction } from './commands/index.js';
 import { limitsWithin } from './commands/parameters.js';
 import type { Config } from './config.js';
 import { createClient, login } from './discord/client.js';
@@ -29,10 +29,11 @@ export async function serve(config: Config, engines: EnginePool, logger: Logger)
   ]);
   const queue = createLocalQueue(config.queue, engines.size);
   const rest = new MessageRest(host.apiBase, host.token);
-  const rules = { limits: limitsWithin(config.most) };
+  const { noise, promptWeighting: weighting } = config;
+  const rules = { limits: limitsWithin(config.most), noise, weighting };
   const generations = new Generations({ store, queue, engines, rest, rules, logger });
   const { attachmentHosts } = host;
-  const bot = { store, queue, engines, generations, rules, attachmentHosts, logger };
+  const bot = { store, queue, engines, generations, rest, rules, attachmentHosts, logger };
 
   const client = createClient(host.apiBase);
   client.on(Events.Error, (err) => logger.warn({ err }, 'the gateway had an error'));
@@ -49,7 +50,7 @@ export async function serve(config: Config, engines: EnginePool, logger: Logger)
     login(client, host.apiBase, host.token),
     engines.allReady(),
   ]);
-  const commands = COMMANDS.map((command) => command.data(rules.limits));
+  const commands = commandData(rules.limits);
   const guildId = host.sandbox ? undefined : config.discord.guildId;
   const guildKey = `commands-in-guild:${applicationId}`;
   const formerGuildId = (await store.setting(guildKey)) || undefined;

@@ -17,6 +17,10 @@ const USUAL_PROVIDERS: readonly Provider[] = PROVIDERS.filter((name) => name !==
 export const SAFETY = ['blur', 'refuse', 'off'] as const;
 export type Safety = (typeof SAFETY)[number];
 
+/** As A1111 names them: of torch on the CPU, or of an NVIDIA GPU. */
+export const NOISE = ['cpu', 'nv'] as const;
+export type Noise = (typeof NOISE)[number];
+
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
@@ -61,6 +65,10 @@ export interface Config {
   readonly queue: { readonly perUser: number; readonly total: number };
   /** what one picture may ask for at most: denoising steps, and px of width or height */
   readonly most: { readonly steps: number; readonly side: number };
+  /** prompts are read as A1111 does, with weights and chunks beyond the text encoder's length */
+  readonly promptWeighting: boolean;
+  /** where the random numbers come from when nobody says */
+  readonly noise: Noise;
   readonly logLevel: LogLevel;
   /** sentences to log at the start: what was set and has no effect */
   readonly warnings: readonly string[];
@@ -185,6 +193,8 @@ const SCHEMA = z.object({
   // The ranges are the pipeline's LIMITS.
   YLEM_MAX_STEPS: number('whole', 1, 150).default(150),
   YLEM_MAX_SIDE: number('whole', 64, 2048).default(2048),
+  YLEM_PROMPT_WEIGHTING: flag.default(false),
+  YLEM_NOISE: oneOf(NOISE).default('cpu'),
   YLEM_LOG_LEVEL: oneOf(LOG_LEVELS).default('info'),
 });
 
@@ -254,6 +264,8 @@ export function loadConfig(env: NodeJS.ProcessEnv = environment()): Config {
     keep: { days: values.YLEM_KEEP_DAYS, gigabytes: values.YLEM_KEEP_GB },
     queue: { perUser: values.YLEM_QUEUE_PER_USER, total: values.YLEM_QUEUE_TOTAL },
     most: { steps: values.YLEM_MAX_STEPS, side: values.YLEM_MAX_SIDE },
+    promptWeighting: values.YLEM_PROMPT_WEIGHTING,
+    noise: values.YLEM_NOISE,
     logLevel: values.YLEM_LOG_LEVEL,
     warnings: warningsOf(given),
   });

@@ -37,6 +37,8 @@ test('an empty environment gives the defaults, with the sandbox and the embedded
     keep: { days: 30, gigabytes: 5 },
     queue: { perUser: 10, total: 100 },
     most: { steps: 150, side: 2048 },
+    promptWeighting: false,
+    noise: 'cpu',
     logLevel: 'info',
     warnings: [],
   });
@@ -141,6 +143,8 @@ describe('what is out of range is named with what is allowed', () => {
       'cuda,tpu',
       'a list with commas of tensorrt, cuda, webgpu, coreml, dml, cpu',
     ],
+    ['YLEM_PROMPT_WEIGHTING', 'on', '0 or 1'],
+    ['YLEM_NOISE', 'gpu', 'one of cpu, nv'],
     ['YLEM_MAX_STEPS', '151', 'a whole number from 1 to 150'],
     ['YLEM_MAX_SIDE', '63', 'a whole number from 64 to 2048'],
     ['YLEM_PROVIDERS', 'cpu,cpu', 'each at most once'],

@@ -1,9 +1,13 @@
 // The engines there are, what they offer, and which of them is free. The queue runs no more jobs than
 // engines, so a job always finds one.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Exchange } from '../discord/exchange.js';
 import type { Engine, ModelSummary, OfferedModel } from '../engine/types.js';
 import type { ModelInfo } from '../pipeline/types.js';
+
+/** ms after which an interaction is acknowledged before its model is known */
+const SOON = 800;
 
 export class EnginePool {
   readonly #all: readonly Engine[];
@@ -43,6 +47,11 @@ export class EnginePool {
       const loaded = others.some((models) => models.some((other) => isLoaded(other, model.name)));
       return { ...model, loaded };
     });
+  }
+
+  /** Those of them that paint, the default first. */
+  get offered(): readonly OfferedModel[] {
+    return this.models.filter((model) => model.offered);
   }
 
   /**
@@ -92,10 +101,9 @@ export class EnginePool {
 }
 
 /**
- * The model of a name, or the default. While that is still loading (the bot has just started) the
- * interaction is acknowledged first, for it may take longer than Discord waits.
- *
- * @throws UserError 'model-unknown' that names those there are, 'model-unusable'
+ * The model of a name, or the default one. Where that takes longer than Discord waits (the bot has
+ * just started, or the disk is slow) the interaction is acknowledged first.
+ * @throws UserError 'model-unknown', or what is wrong with the model
  */
 export async function modelOf(
   engines: EnginePool,
@@ -104,12 +112,22 @@ export async function modelOf(
   name?: string,
 ): Promise<OfferedModel> {
   // As it was seen last: nothing is waited for before the answer. The engine looks again.
+  const wanted = name?.toLowerCase();
   const known = engines.models.find((model) =>
-    name === undefined ? model.isDefault && engines.info !== undefined : model.name === name,
+    wanted === undefined
+      ? model.isDefault && engines.info !== undefined
+      : model.name.toLowerCase() === wanted,
   );
   if (known?.offered) return known;
-  if (name === undefined && engines.info === undefined) await exchange.defer(ephemeral);
-  return engines.model(name);
+  const found = engines.model(name);
+  const waited = new AbortController();
+  const soon = await Promise.race([
+    found,
+    delay(SOON, undefined, { signal: waited.signal }).catch(() => undefined),
+  ]).finally(() => waited.abort());
+  if (soon !== undefined) return soon;
+  await exchange.defer(ephemeral);
+  return found;
 }
 
 function isLoaded(model: ModelSummary, name: string | undefined): boolean {

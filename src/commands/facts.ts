@@ -6,8 +6,14 @@ import type { PictureFacts } from '../discord/panels.js';
 import type { OfferedModel } from '../engine/types.js';
 import type { NewGeneration } from '../store/types.js';
 
+/** A generation that was promised. Its init image is in the store, not in this process's memory. */
+export type Promised = Omit<NewGeneration, 'init'> & {
+  readonly hasInit: boolean;
+  readonly hasMask: boolean;
+};
+
 /** @param scheduler the model's own, for those that name none */
-export function factsOf(generation: Omit<NewGeneration, 'init'>, scheduler: string): PictureFacts {
+export function factsOf(generation: Promised, scheduler: string): PictureFacts {
   const { parameters, branchStep, branchSeed } = generation;
   return {
     id: generation.id,
@@ -20,6 +26,9 @@ export function factsOf(generation: Omit<NewGeneration, 'init'>, scheduler: stri
     height: parameters.height,
     scheduler: parameters.scheduler ?? scheduler,
     model: generation.model.replace(/ \[[0-9a-f]*\]$/, ''),
+    init: generation.hasInit
+      ? { strength: parameters.strength ?? 1, masked: generation.hasMask }
+      : undefined,
     branch:
       branchStep === null || branchSeed === null
         ? undefined

@@ -31,14 +31,16 @@ import type {
   StoredFile,
 } from '../store/types.js';
 import { type EnginePool, modelOf } from './engines.js';
-import { fileOf, modelName } from './facts.js';
-import { Job, type Promised } from './job.js';
+import { fileOf, modelName, type Promised } from './facts.js';
+import { Job } from './job.js';
 import type { Rules } from './types.js';
 
 /** One picture that somebody asks for. */
 export interface Wish {
   readonly parameters: GenerationParameters;
   readonly init?: InitSource;
+  /** the init image has a mask */
+  readonly masked?: boolean;
   readonly parent?: {
     readonly id: string;
     readonly relation: ParentRelation;
@@ -113,10 +115,18 @@ export class Generations {
     for (const wish of wishes) checkParameters(wish.parameters, model, this.#rules.limits);
     this.#queue.check(exchange.userId, wishes.length);
     const now = Date.now();
+    const ids = wishes.map(() => newId());
+    // The files are sent to the store once; the other pictures of a command begin from the first's.
+    const initOf = (index: number): { init?: InitSource } => {
+      const init = wishes[index]?.init;
+      if (init === undefined) return {};
+      const shared = index > 0 && 'image' in init && init === wishes[0]?.init;
+      return { init: shared ? { from: ids[0] as string } : init };
+    };
     const generations = wishes.map((wish, index): NewGeneration => {
       const address = exchange.address(ephemeral);
       return {
-        id: newId(),
+        id: ids[index] as string,
         userId: exchange.userId,
         // By its name, so that what follows on this picture finds its model when the default changes.
         parameters: { ...wish.parameters, model: model.name },
@@ -125,7 +135,7 @@ export class Generations {
         parentRelation: wish.parent?.relation ?? null,
         branchStep: wish.parent?.branch?.step ?? null,
         branchSeed: wish.parent?.branch?.seed ?? null,
-        ...(wish.init === undefined ? {} : { init: wish.init }),
+        ...initOf(index),
         reply: {
           ...address,
           // The first picture takes the reply; the others get a message each, made when it is shown.
@@ -139,7 +149,11 @@ export class Generations {
     });
     const jobs: Job[] = [];
     for (const { init, ...promise } of generations) {
-      const generation = { ...promise, hasInit: init !== undefined };
+      const generation = {
+        ...promise,
+        hasInit: init !== undefined,
+        hasMask: wishes[jobs.length]?.masked ?? false,
+      };
       jobs.push(this.#jobFor(generation, model.defaultScheduler, false, jobs[0]));
     }
     // On disk before it is acknowledged; only a disk that hangs must not cost Discord's 3 s.

@@ -1,10 +1,12 @@
 // /imagine: paints a prompt, or nothing but noise and what the model makes of it.
 
 import { ApplicationCommandOptionType } from 'discord-api-types/v10';
+import { textsFor } from '../discord/texts/index.js';
 import { SCHEDULER_NAMES } from '../pipeline/types.js';
 import { described, EVERYWHERE, named } from './data.js';
 import { modelOf } from './engines.js';
-import { commonSizes, parametersFor } from './parameters.js';
+import { imageMissing, paintFrom } from './from-image.js';
+import { commonSizes, newSeed, parametersFor } from './parameters.js';
 import type { SlashCommand } from './types.js';
 import { checkCount, wishesFor } from './wishes.js';
 
@@ -37,6 +39,35 @@ export const imagine: SlashCommand = {
           'Ce qui ne doit pas y être',
         ]),
         max_length: 6000,
+      },
+      {
+        type: ApplicationCommandOptionType.Attachment,
+        ...named(['image', 'bild', 'image']),
+        ...described([
+          'A picture to begin from instead of noise alone',
+          'Ein Bild, von dem aus gemalt wird statt aus Rauschen allein',
+          'Une image dont partir, au lieu du seul bruit',
+        ]),
+      },
+      {
+        type: ApplicationCommandOptionType.Attachment,
+        ...named(['mask', 'maske', 'masque']),
+        ...described([
+          'Where the image is painted anew: white; black is kept',
+          'Wo das Bild neu gemalt wird: weiß; Schwarzes bleibt',
+          'Où l’image est repeinte : en blanc ; le noir reste',
+        ]),
+      },
+      {
+        type: ApplicationCommandOptionType.Number,
+        ...named(['strength', 'stärke', 'force']),
+        ...described([
+          'How much of the image is painted anew (0.01 to 1)',
+          'Wie viel vom Bild neu gemalt wird (0,01 bis 1)',
+          'Quelle part de l’image est repeinte (0,01 à 1)',
+        ]),
+        min_value: 0.01,
+        max_value: 1,
       },
       {
         type: ApplicationCommandOptionType.Integer,
@@ -94,6 +125,17 @@ export const imagine: SlashCommand = {
         max_length: 40,
       },
       {
+        type: ApplicationCommandOptionType.String,
+        ...named(['model', 'modell', 'modèle']),
+        ...described([
+          'Which model paints; /models tells what there is',
+          'Welches Modell malt; /modelle sagt, welche es gibt',
+          'Quel modèle peint ; /modèles dit lesquels il y a',
+        ]),
+        autocomplete: true,
+        max_length: 100,
+      },
+      {
         type: ApplicationCommandOptionType.Integer,
         ...named(['count', 'anzahl', 'nombre']),
         ...described([
@@ -115,41 +157,60 @@ export const imagine: SlashCommand = {
   async execute(interaction, exchange, bot) {
     const { options } = interaction;
     const ephemeral = options.getBoolean('private') ?? false;
-    const info = await modelOf(bot.engines, exchange, ephemeral);
-    const parameters = parametersFor(
-      {
-        prompt: options.getString('prompt') ?? '',
-        negativePrompt: options.getString('negative') ?? undefined,
-        seed: options.getInteger('seed') ?? undefined,
-        steps: options.getInteger('steps') ?? undefined,
-        guidanceScale: options.getNumber('guidance') ?? undefined,
-        size: options.getString('size') ?? undefined,
-        scheduler: options.getString('scheduler') ?? undefined,
-      },
-      info,
-      bot.rules,
-    );
+    const [image, mask] = [options.getAttachment('image'), options.getAttachment('mask')];
+    const given = {
+      prompt: options.getString('prompt') ?? '',
+      negativePrompt: options.getString('negative') ?? undefined,
+      seed: options.getInteger('seed') ?? newSeed(),
+      steps: options.getInteger('steps') ?? undefined,
+      guidanceScale: options.getNumber('guidance') ?? undefined,
+      size: options.getString('size') ?? undefined,
+      scheduler: options.getString('scheduler') ?? undefined,
+      strength: options.getNumber('strength') ?? undefined,
+      model: options.getString('model')?.trim() || undefined,
+    };
     const count = checkCount(options.getInteger('count') ?? 1);
-    await bot.generations.begin(exchange, wishesFor(parameters, count), ephemeral);
+    if (image === null) {
+      if (mask !== null || given.strength !== undefined) throw imageMissing();
+      const info = await modelOf(bot.engines, exchange, ephemeral, given.model);
+      const parameters = parametersFor(given, info, bot.rules);
+      await bot.generations.begin(exchange, wishesFor(parameters, count), ephemeral);
+      return;
+    }
+    await paintFrom(bot, exchange, { image, mask }, given, count, ephemeral);
   },
 
   async complete(interaction, exchange, bot) {
-    const focused = interaction.options.getFocused(true);
-    const typed = focused.value.trim().toLowerCase();
-    const info = bot.engines.info;
-    const known =
-      focused.name === 'scheduler'
-        ? [...SCHEDULER_NAMES]
-        : info === undefined
-          ? []
-          : commonSizes(info, bot.rules.limits);
-    await exchange.choices(
-      known
-        .filter((value) => value.toLowerCase().includes(typed))
-        .map((value) => ({
-          name: value === info?.defaultScheduler ? `${value} (${info.name})` : value,
-          value,
-        })),
-    );
+    const { name, value } = interaction.options.getFocused(true);
+    const chosen = interaction.options.getString('model')?.trim().toLowerCase();
+    const models = bot.engines.offered;
+    const info = models.find((model) => model.name.toLowerCase() === chosen) ?? models[0];
+    const own = info?.defaultScheduler;
+    // What is marked as the model's own or the default stands first: 25 are shown at most.
+    const choices: { name: string; value: string }[] =
+      name === 'model'
+        ? models.map((model) => ({
+            name: model.isDefault
+              ? `${model.name} · ${textsFor(exchange.locale).usual}`
+              : model.name,
+            value: model.name,
+          }))
+        : name === 'scheduler'
+          ? SCHEDULER_NAMES.map((scheduler) => ({
+              name: scheduler === own ? `${scheduler} · ${info?.name}` : scheduler,
+              value: scheduler as string,
+            })).sort((a, b) => Number(b.value === own) - Number(a.value === own))
+          : info === undefined
+            ? []
+            : commonSizes(info, bot.rules.limits).map((size) => ({ name: size, value: size }));
+    await exchange.choices(matching(choices, value));
   },
 };
+
+/** Those that hold what was typed, the ones that begin with it first. */
+function matching<T extends { readonly value: string }>(choices: readonly T[], typed: string): T[] {
+  const wanted = typed.trim().toLowerCase();
+  const at = (choice: T) => choice.value.toLowerCase().indexOf(wanted);
+  const found = choices.filter((choice) => at(choice) >= 0);
+  return [...found.filter((choice) => at(choice) === 0), ...found.filter((one) => at(one) > 0)];
+}

@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Interaction } from 'discord.js';
+import type { RESTPostAPIApplicationCommandsJSONBody } from 'discord-api-types/v10';
 import { parseCustomId } from '../discord/custom-id.js';
 import { tellFailure } from '../discord/errors.js';
 import { Exchange } from '../discord/exchange.js';
@@ -9,7 +10,7 @@ import { failureOf } from '../discord/failures.js';
 import type { MessageRest } from '../discord/rest.js';
 import { UserError } from '../errors.js';
 // The file itself, not the pipeline's index: this process must not load onnxruntime.
-import { LIMITS } from '../pipeline/parameters.js';
+import { LIMITS, type Limits } from '../pipeline/parameters.js';
 import { deleteButton } from './buttons/delete.js';
 import { editButton } from './buttons/edit.js';
 import { cancelButton, keepButton, stopButton } from './buttons/ending.js';
@@ -20,13 +21,26 @@ import { viewButtons } from './buttons/view.js';
 import { cancel } from './cancel.js';
 import { withoutRequest } from './generations.js';
 import { imagine } from './imagine.js';
+import { initWindow, useAsInit } from './messages/init.js';
+import { rerollMessage } from './messages/reroll.js';
+import { models } from './models.js';
 import { queue } from './queue.js';
 import { reroll } from './reroll.js';
 import { unknownGeneration } from './source.js';
 import { steps } from './steps.js';
-import type { Bot, ButtonFamily, SlashCommand } from './types.js';
+import type { Bot, ButtonFamily, MessageCommand, SlashCommand } from './types.js';
 
-export const COMMANDS: readonly SlashCommand[] = [imagine, reroll, steps, cancel, queue];
+export const COMMANDS: readonly SlashCommand[] = [imagine, reroll, steps, cancel, queue, models];
+
+export const MESSAGE_COMMANDS: readonly MessageCommand[] = [useAsInit, rerollMessage];
+
+/** Everything that Discord is told of. */
+export function commandData(limits: Limits): RESTPostAPIApplicationCommandsJSONBody[] {
+  return [
+    ...COMMANDS.map((command) => command.data(limits)),
+    ...MESSAGE_COMMANDS.map((command) => command.data),
+  ];
+}
 
 export const BUTTONS: readonly ButtonFamily[] = [
   rerollButton,
@@ -39,9 +53,13 @@ export const BUTTONS: readonly ButtonFamily[] = [
   stopButton,
   cancelButton,
   keepButton,
+  initWindow,
 ];
 
 const commandByName = new Map(COMMANDS.map((command) => [command.data(LIMITS).name, command]));
+const messageCommandByName = new Map(
+  MESSAGE_COMMANDS.map((command) => [command.data.name, command]),
+);
 const familyByVerb = new Map(BUTTONS.map((family) => [family.verb, family]));
 
 /** Answers one interaction. Never rejects: what goes wrong is told to the person or logged. */
@@ -57,13 +75,18 @@ export async function handleInteraction(
       if (command === undefined)
         throw new UserError('unknown-command', 'I do not know this command.');
       await command.execute(interaction, exchange, bot);
+    } else if (interaction.isMessageContextMenuCommand()) {
+      const command = messageCommandByName.get(interaction.commandName);
+      if (command === undefined)
+        throw new UserError('unknown-command', 'I do not know this command.');
+      await command.execute(interaction, exchange, bot);
     } else if (interaction.isAutocomplete()) {
       await commandByName.get(interaction.commandName)?.complete?.(interaction, exchange, bot);
     } else if (interaction.isMessageComponent()) {
       const pressed = parseCustomId(interaction.customId);
-      const family = pressed && familyByVerb.get(pressed.verb);
-      if (pressed === undefined || family === undefined) throw unknownGeneration();
-      await family.press(interaction, pressed, exchange, bot);
+      const press = pressed && familyByVerb.get(pressed.verb)?.press;
+      if (pressed === undefined || press === undefined) throw unknownGeneration();
+      await press(interaction, pressed, exchange, bot);
     } else if (interaction.isModalSubmit()) {
       const pressed = parseCustomId(interaction.customId);
       const submit = pressed && familyByVerb.get(pressed.verb)?.submit;

@@ -9,8 +9,7 @@ import { type Texts, textsFor } from '../discord/texts/index.js';
 import { ReplyTransport } from '../discord/transport.js';
 import type { EngineRun, Preview, StepReport } from '../engine/types.js';
 import type { Place } from '../queue/types.js';
-import type { NewGeneration } from '../store/types.js';
-import { factsOf } from './facts.js';
+import { factsOf, type Promised } from './facts.js';
 
 /** ms of a private reply's token left when its owner is asked to press a button. */
 const DYING = 4 * 60_000;
@@ -23,9 +22,6 @@ interface Frame {
   readonly total: number;
   readonly file: MessageFile;
 }
-
-/** A generation that was promised. Its init image is in the store, not in this process's memory. */
-export type Promised = Omit<NewGeneration, 'init'> & { readonly hasInit: boolean };
 
 export interface JobHooks {
   beforeNewMessage(): Promise<void>;

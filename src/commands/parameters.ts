@@ -7,6 +7,7 @@ import { checkParameters, LIMITS, type Limits } from '../pipeline/parameters.js'
 import {
   type GenerationParameters,
   type ModelFacts,
+  type NoiseSource,
   SCHEDULER_NAMES,
   type SchedulerName,
 } from '../pipeline/types.js';
@@ -32,6 +33,11 @@ export interface Given {
   /** such as 512x768 */
   readonly size?: string | undefined;
   readonly scheduler?: string | undefined;
+  /** of an init image that is given as well; above 0 and at most 1 */
+  readonly strength?: number | undefined;
+  readonly clipSkip?: number | undefined;
+  readonly noise?: NoiseSource | undefined;
+  readonly weighting?: boolean | undefined;
 }
 
 /** 0 to 2^32 - 1 */
@@ -46,11 +52,12 @@ export function newSeed(): number {
 export function parametersFor(
   given: Given,
   info: ModelFacts,
-  { limits }: Rules,
+  { limits, ...rules }: Rules,
 ): GenerationParameters {
   const usual = usualSize(info, limits);
   const size = given.size === undefined ? usual : parseSize(given.size, usual);
   const scheduler = given.scheduler === undefined ? undefined : parseScheduler(given.scheduler);
+  const { strength, clipSkip, noise = rules.noise, weighting = rules.weighting } = given;
   const parameters: GenerationParameters = {
     prompt: given.prompt,
     negativePrompt: given.negativePrompt ?? '',
@@ -60,6 +67,10 @@ export function parametersFor(
     ...size,
     ...(scheduler === undefined ? {} : { scheduler }),
     ...(given.model === undefined ? {} : { model: info.name }),
+    ...(strength === undefined ? {} : { strength }),
+    ...(clipSkip === undefined ? {} : { clipSkip }),
+    ...(noise === 'cpu' ? {} : { noise }),
+    ...(weighting ? { weighting } : {}),
   };
   return checkParameters(parameters, info, limits);
 }

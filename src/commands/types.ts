@@ -4,13 +4,19 @@ import type {
   AutocompleteInteraction,
   ChatInputCommandInteraction,
   MessageComponentInteraction,
+  MessageContextMenuCommandInteraction,
   ModalSubmitInteraction,
 } from 'discord.js';
-import type { RESTPostAPIChatInputApplicationCommandsJSONBody } from 'discord-api-types/v10';
+import type {
+  RESTPostAPIChatInputApplicationCommandsJSONBody,
+  RESTPostAPIContextMenuApplicationCommandsJSONBody,
+} from 'discord-api-types/v10';
 import type { Logger } from 'pino';
 import type { Pressed } from '../discord/custom-id.js';
 import type { Exchange } from '../discord/exchange.js';
+import type { MessageRest } from '../discord/rest.js';
 import type { Limits } from '../pipeline/parameters.js';
+import type { NoiseSource } from '../pipeline/types.js';
 import type { Queue } from '../queue/types.js';
 import type { Store } from '../store/types.js';
 import type { EnginePool } from './engines.js';
@@ -19,6 +25,9 @@ import type { Generations } from './generations.js';
 /** What the one who runs the bot has laid down for every picture. */
 export interface Rules {
   readonly limits: Limits;
+  /** for prompts and seeds of new pictures; those painted again keep what they were painted with */
+  readonly noise: NoiseSource;
+  readonly weighting: boolean;
 }
 
 export interface Bot {
@@ -26,6 +35,7 @@ export interface Bot {
   readonly queue: Queue;
   readonly engines: EnginePool;
   readonly generations: Generations;
+  readonly rest: MessageRest;
   readonly rules: Rules;
   /** hosts (with a port where it is not the usual one) that attachments may be fetched from */
   readonly attachmentHosts: readonly string[];
@@ -40,10 +50,20 @@ export interface SlashCommand {
   complete?(interaction: AutocompleteInteraction, exchange: Exchange, bot: Bot): Promise<void>;
 }
 
+/** A command of a message's menu (Apps). */
+export interface MessageCommand {
+  readonly data: RESTPostAPIContextMenuApplicationCommandsJSONBody;
+  execute(
+    interaction: MessageContextMenuCommandInteraction,
+    exchange: Exchange,
+    bot: Bot,
+  ): Promise<void>;
+}
+
 /** All buttons, selects and modals whose custom id begins with one verb. */
 export interface ButtonFamily {
   readonly verb: string;
-  press(
+  press?(
     interaction: MessageComponentInteraction,
     pressed: Pressed,
     exchange: Exchange,

@@ -2,7 +2,7 @@
 
 import type { OfferedModel } from '../engine/types.js';
 import { UserError } from '../errors.js';
-import type { GenerationParameters } from '../pipeline/types.js';
+import type { GenerationParameters, InitImage } from '../pipeline/types.js';
 import type { Generation, Store } from '../store/types.js';
 import { modelName } from './facts.js';
 import { stepsGone, type Wish } from './generations.js';
@@ -22,15 +22,21 @@ export function checkCount(count: number): number {
 }
 
 /** `count` pictures with seeds in a row, beginning again at 0 after the last there is. */
-export function wishesFor(parameters: GenerationParameters, count: number): Wish[] {
+export function wishesFor(
+  parameters: GenerationParameters,
+  count: number,
+  init?: InitImage,
+): Wish[] {
   return Array.from({ length: count }, (_, index) => ({
     parameters: { ...parameters, seed: (parameters.seed + index) % 2 ** 32 },
+    ...(init === undefined ? {} : { init, masked: init.mask !== undefined }),
   }));
 }
 
 /** The init image of an earlier picture, for a new one. */
-export function initFrom(generation: Generation | undefined): Pick<Wish, 'init'> {
-  return generation?.hasInit ? { init: { from: generation.id } } : {};
+export function initFrom(generation: Generation | undefined): Pick<Wish, 'init' | 'masked'> {
+  if (!generation?.hasInit) return {};
+  return { init: { from: generation.id }, masked: generation.hasMask };
 }
 
 /** The same parameters with new noise, from the same init image. */

@@ -19,6 +19,8 @@ export interface PictureFacts {
   readonly height: number;
   readonly scheduler: string;
   readonly model: string;
+  /** it began from an image: how much of it was painted anew, and whether a mask said where */
+  readonly init: { readonly strength: number; readonly masked: boolean } | undefined;
   readonly branch: { readonly step: number; readonly seed: number } | undefined;
 }
 
@@ -141,6 +143,9 @@ export function factsLine(picture: PictureFacts, texts: Texts): string {
     texts.steps(picture.steps),
     `${texts.guidance} ${number.format(picture.guidanceScale)}`,
     `${picture.width}×${picture.height}`,
+    ...(picture.init === undefined
+      ? []
+      : [texts.fromImage(number.format(picture.init.strength), picture.init.masked)]),
     display(picture.scheduler, 40),
     display(picture.model, 60),
   ].join(' · ');

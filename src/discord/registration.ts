@@ -25,6 +25,7 @@ const SERVER_FIELDS: ReadonlySet<string> = new Set([
 
 /** Values that mean the same as leaving the field out. */
 const DEFAULTS: Readonly<Record<string, Json>> = {
+  description: '', // of a menu's command
   required: false,
   autocomplete: false,
   nsfw: false,

@@ -11,6 +11,7 @@ import type {
   RESTPostAPIInteractionCallbackWithResponseResult,
 } from 'discord-api-types/v10';
 import { InteractionResponseType, MessageFlags, Routes } from 'discord-api-types/v10';
+import { failureOf } from './failures.js';
 import { type MessageBody, ORIGINAL, type ReplyAddress } from './message.js';
 
 /** A message that has reached Discord. */
@@ -150,6 +151,19 @@ export class MessageRest {
           JSON.stringify(message.components ?? []).includes(`:${marker}`) ||
           message.attachments.some((file) => file.filename.includes(marker))),
     );
+  }
+
+  /** A message as it is now; undefined where there is none or the bot may not read it. */
+  async message(channelId: string, messageId: string): Promise<APIMessage | undefined> {
+    try {
+      return await this.#json<APIMessage>({
+        method: RequestMethod.Get,
+        fullRoute: Routes.channelMessage(channelId, messageId),
+      });
+    } catch (error) {
+      if (failureOf(error).kind === 'gone') return undefined;
+      throw error;
+    }
   }
 
   async #send(request: InternalRequest): Promise<Sent> {

@@ -3,7 +3,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pictureKind } from './image-size.js';
+import { pictureKind } from '../image-size.js';
 import { snowflake } from './snowflake.js';
 
 export interface StoredFile {

@@ -20,6 +20,7 @@ const FACTS: PictureFacts = {
   height: 64,
   scheduler: 'Euler',
   model: 'tiny',
+  init: undefined,
   branch: undefined,
 };
 const ids = (body: { readonly components: unknown }) =>

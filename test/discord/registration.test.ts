@@ -2,11 +2,11 @@
 
 import type { APIApplicationCommand } from 'discord-api-types/v10';
 import { expect, test } from 'vitest';
-import { COMMANDS } from '../../src/commands/index.js';
+import { commandData } from '../../src/commands/index.js';
 import { sameCommands } from '../../src/discord/registration.js';
 import { LIMITS } from '../../src/pipeline/parameters.js';
 
-const ours = COMMANDS.map((command) => command.data(LIMITS));
+const ours = commandData(LIMITS);
 
 /** The commands as Discord gives them back: with its fields and defaults, in another order. */
 function asDiscordTells(): APIApplicationCommand[] {
@@ -19,11 +19,17 @@ function asDiscordTells(): APIApplicationCommand[] {
     nsfw: false,
     dm_permission: true,
     ...command,
+    ...('description' in command ? {} : { description: '' }),
     contexts: [...(command.contexts ?? [])].reverse(),
-    options: command.options?.map((option) => ({ required: false, ...option })),
+    ...('options' in command
+      ? { options: command.options?.map((option) => ({ required: false, ...option })) }
+      : {}),
   }));
   return JSON.parse(JSON.stringify(told.reverse())) as APIApplicationCommand[];
 }
+
+const imagineIn = (commands: readonly APIApplicationCommand[]) =>
+  commands.find((command) => command.name === 'imagine');
 
 test('what Discord adds and how it orders commands makes no difference', () => {
   expect(sameCommands(asDiscordTells(), ours)).toBe(true);
@@ -37,7 +43,8 @@ test.each<[string, (commands: APIApplicationCommand[]) => void]>([
   ],
   [
     'another translation',
-    (commands) => void Object.assign(commands[0]?.description_localizations ?? {}, { de: 'x' }),
+    (commands) =>
+      void Object.assign(imagineIn(commands)?.description_localizations ?? {}, { de: 'x' }),
   ],
   [
     'a missing option',
@@ -60,11 +67,18 @@ test.each<[string, (commands: APIApplicationCommand[]) => void]>([
 
 test('descriptions, names and the whole of a command keep to the limits in every locale', () => {
   for (const command of ours) {
-    const items = [command, ...(command.options ?? [])];
-    for (const item of items) {
-      const names = [item.name, ...Object.values(item.name_localizations ?? {})];
-      for (const name of names) expect(name).toMatch(/^[-_'\p{L}\p{N}]{1,32}$/u);
-      for (const name of names) expect(name?.toLowerCase()).toBe(name);
+    expect(JSON.stringify(command).length).toBeLessThan(8000);
+    const names = [command.name, ...Object.values(command.name_localizations ?? {})];
+    if (!('description' in command)) {
+      // In a message's menu: any characters, and no description.
+      for (const name of names) expect(name).toMatch(/^.{1,32}$/u);
+      continue;
+    }
+    for (const item of [command, ...('options' in command ? (command.options ?? []) : [])]) {
+      for (const name of [item.name, ...Object.values(item.name_localizations ?? {})]) {
+        expect(name).toMatch(/^[-_'\p{L}\p{N}]{1,32}$/u);
+        expect(name?.toLowerCase()).toBe(name);
+      }
       for (const text of [
         item.description,
         ...Object.values(item.description_localizations ?? {}),
@@ -73,6 +87,18 @@ test('descriptions, names and the whole of a command keep to the limits in every
         expect(text?.length).toBeLessThanOrEqual(100);
       }
     }
-    expect(JSON.stringify(command).length).toBeLessThan(8000);
+  }
+});
+
+test('no two commands of one kind, and no two options of one command, go by the same name anywhere', () => {
+  for (const locale of ['en', 'de', 'fr'] as const) {
+    const name = (item: { name: string; name_localizations?: unknown }) =>
+      (item.name_localizations as Record<string, string> | undefined)?.[locale] ?? item.name;
+    const commands = ours.map((command) => `${command.type ?? 1} ${name(command)}`);
+    expect(new Set(commands).size).toBe(commands.length);
+    for (const command of ours) {
+      const options = 'options' in command ? (command.options ?? []).map(name) : [];
+      expect(new Set(options).size).toBe(options.length);
+    }
   }
 });

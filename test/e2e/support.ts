@@ -12,7 +12,16 @@ import { openapiChecker } from '../support/openapi.js';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const TINY_MODEL = join(ROOT, 'test/fixtures/models/tiny-sd');
 const openapi = openapiChecker();
-export const COMMAND_NAMES = ['imagine', 'reroll', 'steps', 'cancel', 'queue'];
+export const COMMAND_NAMES = [
+  'imagine',
+  'reroll',
+  'steps',
+  'cancel',
+  'queue',
+  'models',
+  'Use as init image',
+  'Reroll',
+];
 
 export interface BotProcess {
   readonly child: ChildProcess;

@@ -1,6 +1,5 @@
 // Edit: a window with the picture's parameters; what is sent from it is painted as a new picture.
 
-import type { ModalSubmitInteraction } from 'discord.js';
 import type {
   APIModalInteractionResponseCallbackData,
   APITextInputComponent,
@@ -15,64 +14,80 @@ import type { Wish } from '../generations.js';
 import { parametersFor, parseNumber } from '../parameters.js';
 import { parametersOf } from '../source.js';
 import type { ButtonFamily } from '../types.js';
+import { initFrom } from '../wishes.js';
 
 /** What a text input of Discord's holds at most. */
-const INPUT_LENGTH = 4000;
+export const INPUT_LENGTH = 4000;
 
 export const editButton: ButtonFamily = {
   verb: 'edit',
 
   async press(interaction, pressed, exchange, bot) {
-    const { parameters } = await parametersOf(bot, pressed.generation, interaction);
+    const { parameters, generation } = await parametersOf(bot, pressed.generation, interaction);
     if (Math.max(parameters.prompt.length, parameters.negativePrompt.length) > INPUT_LENGTH) {
       throw new UserError(
         'prompt-too-long-to-edit',
         'This prompt is longer than the 4,000 characters that an input window holds; use /imagine.',
       );
     }
-    await exchange.modal(editWindow(pressed.generation, parameters, textsFor(exchange.locale)));
+    const texts = textsFor(exchange.locale);
+    const fromImage = generation?.hasInit ?? false;
+    await exchange.modal(editWindow(pressed.generation, parameters, fromImage, texts));
   },
 
   async submit(interaction, pressed, exchange, bot) {
     const ephemeral = interaction.message?.flags.has(MessageFlags.Ephemeral) ?? false;
-    const parent = await bot.store.get(pressed.generation);
-    const info = await modelOf(bot.engines, exchange, ephemeral, parent?.parameters.model);
-    const [size, scheduler] = pressed.args;
     const texts = textsFor(exchange.locale);
+    const { fields } = interaction;
+    const text = (name: string) => (fields.fields.has(name) ? fields.getTextInputValue(name) : '');
+    const number = (name: string, label: string) => parseNumber(text(name), label);
+    // Checked before anything is fetched.
+    const [seed, steps, guidanceScale, strength] = [
+      number('seed', texts.seed),
+      number('steps', texts.buttons.steps),
+      number('guidance', texts.guidance),
+      number('strength', texts.strength),
+    ];
+    // A picture that is known by its file alone is fetched for what the window does not show.
+    if ((await bot.store.get(pressed.generation)) === undefined) await exchange.defer(ephemeral);
+    const base = await parametersOf(bot, pressed.generation, interaction);
+    const { parameters: before, generation: parent } = base;
+    const info = await modelOf(bot.engines, exchange, ephemeral, before.model);
+    const usual = parametersFor({ prompt: '' }, info, bot.rules);
+    const parameters: GenerationParameters = {
+      ...before,
+      prompt: text('prompt'),
+      negativePrompt: text('negative'),
+      seed: seed ?? usual.seed,
+      steps: steps ?? usual.steps,
+      ...(parent?.hasInit
+        ? { strength: strength ?? before.strength ?? 1 }
+        : { guidanceScale: guidanceScale ?? usual.guidanceScale }),
+    };
     const wish: Wish = {
-      parameters: parametersFor(
-        {
-          model: parent?.parameters.model,
-          prompt: field(interaction, 'prompt'),
-          negativePrompt: field(interaction, 'negative'),
-          seed: parseNumber(field(interaction, 'seed'), texts.seed),
-          steps: parseNumber(field(interaction, 'steps'), texts.buttons.steps),
-          guidanceScale: parseNumber(field(interaction, 'guidance'), texts.guidance),
-          size: size || undefined,
-          scheduler: scheduler || undefined,
-        },
-        info,
-        bot.rules,
-      ),
+      parameters,
+      ...initFrom(parent),
       ...(parent === undefined ? {} : { parent: { id: parent.id, relation: 'edit' } }),
     };
     await bot.generations.begin(exchange, [wish], ephemeral);
   },
 };
 
-function field(interaction: ModalSubmitInteraction, name: string): string {
-  return interaction.fields.getTextInputValue(name);
-}
-
-/** The size and the scheduler, which have no field, travel in the custom id. */
+/**
+ * A window holds five fields. What has none stays as it was: also the guidance of a picture that
+ * began from an image, where the strength has its place.
+ */
 function editWindow(
   id: string,
   parameters: GenerationParameters,
+  fromImage: boolean,
   texts: Texts,
 ): APIModalInteractionResponseCallbackData {
-  const size = `${parameters.width}x${parameters.height}`;
+  const third = fromImage
+    ? { label: texts.strength, id: 'strength', value: parameters.strength ?? 1 }
+    : { label: texts.guidance, id: 'guidance', value: parameters.guidanceScale };
   return {
-    custom_id: customId('edit', id, size, parameters.scheduler ?? ''),
+    custom_id: customId('edit', id),
     title: texts.editTitle,
     components: [
       labelled(texts.editPrompt, {
@@ -93,10 +108,10 @@ function editWindow(
         value: String(parameters.steps),
         max_length: 3,
       }),
-      labelled(texts.guidance, {
-        custom_id: 'guidance',
+      labelled(third.label, {
+        custom_id: third.id,
         style: TextInputStyle.Short,
-        value: String(parameters.guidanceScale),
+        value: String(third.value),
         max_length: 6,
       }),
       labelled(texts.seed, {
@@ -109,7 +124,7 @@ function editWindow(
   };
 }
 
-function labelled(label: string, input: Omit<APITextInputComponent, 'type'>) {
+export function labelled(label: string, input: Omit<APITextInputComponent, 'type'>) {
   return {
     type: ComponentType.Label as const,
     label,

@@ -2,6 +2,9 @@
 
 import type { Texts } from './types.js';
 
+const part = (what: string | number | undefined) =>
+  what === 'mask' ? 'Die Maske' : 'Das Ausgangsbild';
+
 export const de: Texts = {
   language: 'de',
   noPrompt: '(ohne Prompt)',
@@ -67,7 +70,46 @@ export const de: Texts = {
   editTitle: 'Bearbeiten und neu malen',
   editPrompt: 'Prompt',
   editNegative: 'Negativer Prompt (was fehlen soll)',
+  initTitle: 'Von diesem Bild aus malen',
+  strength: 'Stärke',
+  fromImage: (strength, masked) =>
+    `aus einem Bild${masked ? ' mit Maske' : ''}, Stärke ${strength}`,
+  usual: 'Standard',
+  goodFor: (kind) =>
+    ({
+      quick: 'Malt in wenigen Schritten: gut zum Ausprobieren.',
+      large: 'Malt große Bilder mit vielen Einzelheiten; braucht seine Zeit.',
+      small: 'Klein und schnell auf jedem Rechner; kennt wenig.',
+      usual: 'Ein Allrounder.',
+    })[kind],
+  more: (n) => (n === 1 ? 'und noch eines' : `und ${n} weitere`),
+  loaded: 'Sofort bereit.',
+  damaged: 'Beschädigt: Wer den Bot betreibt, findet den Grund in seinem Protokoll.',
+  bytes: (count, mega) => `${count} ${mega ? 'MB' : 'GB'}`,
   errors: {
+    'init-gone': () => 'Das Ausgangsbild von diesem Bild ist nicht mehr gespeichert.',
+    'image-missing': () => 'Maske und Stärke gehören zu einem Ausgangsbild: Gib auch das an.',
+    'no-picture': () => 'An dieser Nachricht hängt kein Bild, das ich nehmen könnte.',
+    'no-parameters': () =>
+      'In der Datei dieses Bildes steht nicht, wie es entstand; mit „Als Ausgangsbild nehmen“ malst du von ihm aus.',
+    'bad-image': ({ what }) =>
+      `${part(what)} muss eine ganze PNG-, JPEG-, WebP- oder GIF-Datei sein.`,
+    'image-too-large': ({ what, width, height, max }) =>
+      `${part(what)} hat ${width}x${height} Pixel; höchstens ${max} Millionen sind erlaubt.`,
+    'attachment-host': () => 'Ich nehme Dateien nur von Discord selbst; lade diese hier hoch.',
+    'attachment-too-large': ({ max }) => `Eine Datei darf höchstens ${max} MiB haben.`,
+    'attachment-slow': () => 'Die Datei kam zu langsam an; versuch es noch einmal.',
+    'attachment-unreachable': () => 'Die Datei war nicht zu bekommen; lade sie noch einmal hoch.',
+    'bad-strength': () => 'Die Stärke muss eine Zahl über 0 und höchstens 1 sein.',
+    'strength-too-small': ({ strength, steps, least }) =>
+      `Bei einer Stärke von ${strength} bleibt in ${steps} Schritten nichts zu tun; nimm mindestens ${least} Schritte oder mehr Stärke.`,
+    'needs-mask': () => 'Dieses Modell malt nur innerhalb einer Maske: Gib Bild und Maske an.',
+    'no-vae-encoder': () =>
+      'Dieses Modell kann nicht von einem Bild aus malen; ihm fehlt der VAE-Encoder.',
+    'bad-clip-skip': ({ min, max }) => `Clip skip muss eine ganze Zahl von ${min} bis ${max} sein.`,
+    'model-unknown': ({ name, models }) =>
+      `Ein Modell „${name}“ gibt es hier nicht; es gibt ${models}.`,
+    'model-unusable': ({ name }) => `Das Modell „${name}“ ist beschädigt; nimm ein anderes.`,
     'queue-full': () => 'Die Warteschlange ist voll; versuch es in ein paar Minuten wieder.',
     'queue-user-limit': ({ limit }) =>
       `Von dir warten schon so viele Bilder, wie erlaubt sind${limit === undefined ? '' : ` (${limit})`}; warte auf eines oder brich eines ab.`,

@@ -66,5 +66,21 @@ export const en: Texts = {
   editTitle: 'Edit and paint again',
   editPrompt: 'Prompt',
   editNegative: 'Negative prompt (what to avoid)',
+  initTitle: 'Paint from this picture',
+  strength: 'strength',
+  fromImage: (strength, masked) =>
+    `from an image${masked ? ' with a mask' : ''}, strength ${strength}`,
+  usual: 'default',
+  goodFor: (kind) =>
+    ({
+      quick: 'Paints in few steps: good for trying things out.',
+      large: 'Paints large pictures with much detail; takes its time.',
+      small: 'Small and quick on any machine; knows little.',
+      usual: 'An all-rounder.',
+    })[kind],
+  more: (n) => (n === 1 ? 'and one more' : `and ${n} more`),
+  loaded: 'Ready at once.',
+  damaged: 'Damaged: whoever runs this bot finds why in its log.',
+  bytes: (count, mega) => `${count} ${mega ? 'MB' : 'GB'}`,
   errors: {},
 };

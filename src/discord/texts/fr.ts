@@ -2,6 +2,9 @@
 
 import type { Texts } from './types.js';
 
+const part = (what: string | number | undefined) =>
+  what === 'mask' ? 'Le masque' : 'L’image de départ';
+
 export const fr: Texts = {
   language: 'fr',
   noPrompt: '(sans prompt)',
@@ -66,7 +69,48 @@ export const fr: Texts = {
   editTitle: 'Modifier et repeindre',
   editPrompt: 'Prompt',
   editNegative: 'Prompt négatif (à éviter)',
+  initTitle: 'Peindre à partir de cette image',
+  strength: 'force',
+  fromImage: (strength, masked) =>
+    `à partir d’une image${masked ? ' avec un masque' : ''}, force ${strength}`,
+  usual: 'par défaut',
+  goodFor: (kind) =>
+    ({
+      quick: 'Peint en peu d’étapes : bon pour essayer.',
+      large: 'Peint de grandes images très détaillées ; prend son temps.',
+      small: 'Petit et rapide sur toute machine ; connaît peu de choses.',
+      usual: 'Bon à tout faire.',
+    })[kind],
+  more: (n) => (n === 1 ? 'et encore un' : `et encore ${n}`),
+  loaded: 'Prêt tout de suite.',
+  damaged: 'Abîmé : qui fait tourner ce bot en trouve la raison dans son journal.',
+  bytes: (count, mega) => `${count} ${mega ? 'Mo' : 'Go'}`,
   errors: {
+    'init-gone': () => 'L’image de départ de cette image n’est plus gardée.',
+    'image-missing': () =>
+      'Un masque et une force vont avec une image de départ : donnez-la aussi.',
+    'no-picture': () => 'Ce message n’a pas d’image que je puisse prendre.',
+    'no-parameters': () =>
+      'Le fichier de cette image ne dit pas comment elle est née ; « Partir de cette image » permet d’en repartir.',
+    'bad-image': ({ what }) => `${part(what)} doit être un fichier PNG, JPEG, WebP ou GIF entier.`,
+    'image-too-large': ({ what, width, height, max }) =>
+      `${part(what)} a ${width}x${height} pixels ; ${max} millions au plus sont permis.`,
+    'attachment-host': () =>
+      'Je ne prends des fichiers que chez Discord ; envoyez celui-ci ici même.',
+    'attachment-too-large': ({ max }) => `Un fichier peut avoir au plus ${max} Mio.`,
+    'attachment-slow': () => 'Le fichier a mis trop de temps à venir ; réessayez.',
+    'attachment-unreachable': () => 'Le fichier n’a pas pu être obtenu ; envoyez-le à nouveau.',
+    'bad-strength': () => 'La force doit être un nombre au-dessus de 0 et d’au plus 1.',
+    'strength-too-small': ({ strength, steps, least }) =>
+      `Une force de ${strength} ne laisse rien à faire en ${steps} étapes ; prenez au moins ${least} étapes ou plus de force.`,
+    'needs-mask': () =>
+      'Ce modèle ne peint qu’à l’intérieur d’un masque : donnez une image et un masque.',
+    'no-vae-encoder': () =>
+      'Ce modèle ne peut pas partir d’une image ; il lui manque l’encodeur du VAE.',
+    'bad-clip-skip': ({ min, max }) => `Clip skip doit être un nombre entier de ${min} à ${max}.`,
+    'model-unknown': ({ name, models }) =>
+      `Il n’y a pas de modèle « ${name} » ici ; il y a ${models}.`,
+    'model-unusable': ({ name }) => `Le modèle « ${name} » est abîmé ; prenez-en un autre.`,
     'queue-full': () => 'La file est pleine ; réessayez dans quelques minutes.',
     'queue-user-limit': ({ limit }) =>
       `Vous avez déjà autant d’images en attente que permis${limit === undefined ? '' : ` (${limit})`} ; attendez-en une ou annulez-en une.`,

@@ -64,6 +64,20 @@ export interface Texts {
   editTitle: string;
   editPrompt: string;
   editNegative: string;
+  initTitle: string;
+  strength: string;
+  /** of a picture that began from another; strength as a number of this language */
+  fromImage(strength: string, masked: boolean): string;
+  /** marks the default model */
+  usual: string;
+  /** what a model of a kind is good for, in a sentence */
+  goodFor(kind: 'quick' | 'large' | 'small' | 'usual'): string;
+  more(n: number): string;
+  /** of a model: it is in memory; it cannot be painted with */
+  loaded: string;
+  damaged: string;
+  /** count in megabytes, or else in gigabytes */
+  bytes(count: string, mega: boolean): string;
   /** by identifier of a UserError; those missing are told in English */
   readonly errors: Readonly<
     Record<string, (context: Readonly<Record<string, string | number>>) => string>
