@@ -86,9 +86,9 @@ export function usualSize(info: ModelFacts, { side }: Limits): Size {
   const scale = Math.min(1, side.max / Math.max(defaultWidth, defaultHeight));
   if (scale === 1) return { width: defaultWidth, height: defaultHeight };
   const least = Math.ceil(side.min / sizeMultiple) * sizeMultiple;
-  const fit = (length: number) =>
+  const fitted = (length: number) =>
     Math.max(least, Math.floor((length * scale) / sizeMultiple) * sizeMultiple);
-  return { width: fit(defaultWidth), height: fit(defaultHeight) };
+  return { width: fitted(defaultWidth), height: fitted(defaultHeight) };
 }
 
 /** @throws UserError 'size-format'; `checkParameters` says what the model allows */
@@ -134,9 +134,9 @@ export function sizeOfRatio(ratio: number, info: ModelFacts, limits: Limits): Si
   const area = width * height;
   const least = Math.ceil(limits.side.min / multiple) * multiple;
   const most = Math.max(least, Math.floor(limits.side.max / multiple) * multiple);
-  const fit = (length: number) =>
+  const fitted = (length: number) =>
     Math.min(most, Math.max(least, Math.round(length / multiple) * multiple));
-  return { width: fit(Math.sqrt(area * ratio)), height: fit(Math.sqrt(area / ratio)) };
+  return { width: fitted(Math.sqrt(area * ratio)), height: fitted(Math.sqrt(area / ratio)) };
 }
 
 /** Accepts 7.5 and 7,5. @throws UserError 'not-a-number' that names the field */

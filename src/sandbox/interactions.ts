@@ -49,7 +49,8 @@ export function runContextCommand(
   act: Act & { readonly commandId: string; readonly targetId: string },
 ): Interaction {
   const command = world.commands.get(act.commandId);
-  if (!command) throw new InvalidInvocation('There is no such command any more.');
+  if (!command || command.type === 1)
+    throw new InvalidInvocation('There is no such command any more.');
   const resolved: JsonObject = {};
   const message = world.messages.get(act.targetId);
   if (message && world.visibleTo(message, act.person.id)) {

@@ -78,6 +78,32 @@ export async function createMessage(
   };
 }
 
+/** What a person writes among people: text and files, nothing that calls anybody. */
+export function personMessage(
+  authorId: string,
+  content: string,
+  attachments: StoredFile[],
+): StoredMessage {
+  return {
+    id: snowflake(),
+    type: 0,
+    authorId,
+    timestamp: new Date().toISOString(),
+    interactionId: null,
+    interaction: null,
+    ephemeralFor: null,
+    reference: null,
+    nonce: null,
+    content,
+    editedTimestamp: null,
+    flags: 0,
+    embeds: [],
+    components: [],
+    attachments,
+    pinged: nobody(),
+  };
+}
+
 /** The message of a deferral: "is thinking ...". */
 export function loadingMessage(origin: Origin): StoredMessage {
   return {

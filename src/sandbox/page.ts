@@ -10,7 +10,13 @@ import { LOCALES } from './command-body.js';
 import { ApiError, isObject, type JsonObject } from './errors.js';
 import type { SandboxEvent } from './events.js';
 import { parseBody, readBody, sendJson } from './http.js';
-import { runCommand, submitModal, TIMED_OUT, useComponent } from './interactions.js';
+import {
+  runCommand,
+  runContextCommand,
+  submitModal,
+  TIMED_OUT,
+  useComponent,
+} from './interactions.js';
 import { InvalidInvocation } from './invocation.js';
 import {
   APPLICATION_ID,
@@ -163,6 +169,8 @@ export class Page {
         const commandId = String(body.command);
         if (!world.commands.has(commandId))
           throw new PageError(409, 'There is no such command any more.');
+        if (typeof body.target_id === 'string')
+          return runContextCommand(world, { ...act, commandId, targetId: body.target_id });
         return runCommand(world, {
           ...act,
           commandId,

@@ -124,13 +124,15 @@ export interface Ping {
   readonly roles: readonly Snowflake[];
 }
 
+/** A file as somebody has it on their disk. */
+export interface OptionFile {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly type?: string;
+}
+
 /** A value of a command's option. Bytes are for attachments: a Buffer, or one with a name. */
-export type OptionValue =
-  | string
-  | number
-  | boolean
-  | Uint8Array
-  | { readonly name: string; readonly bytes: Uint8Array; readonly type?: string };
+export type OptionValue = string | number | boolean | Uint8Array | OptionFile;
 
 /** Either the id or the message itself. */
 export type MessageLike = Snowflake | { readonly id: Snowflake };
@@ -152,6 +154,8 @@ export interface SandboxUser {
     name: string,
     options?: Readonly<Record<string, OptionValue>>,
   ): Promise<SandboxInteraction>;
+  /** Posts an ordinary message, as people do among themselves, with files such as pictures. */
+  say(content: string, files?: readonly OptionFile[]): Promise<APIMessage>;
   /** Runs a command of a message's or a person's context menu. */
   contextCommand(name: string, target: MessageLike): Promise<SandboxInteraction>;
   /**

@@ -17,11 +17,13 @@ import {
   TIMED_OUT,
   useComponent,
 } from './interactions.js';
+import { personMessage } from './message-body.js';
 import { dismiss } from './page.js';
 import type { Person } from './people.js';
 import type {
   Acknowledgement,
   MessageLike,
+  OptionFile,
   OptionValue,
   SandboxInteraction,
   SandboxUser,
@@ -75,6 +77,16 @@ export class User implements SandboxUser {
     return this.#follow(
       runCommand(this.#world, { person: this.#person, commandId: command.id, options: filled }),
     );
+  }
+
+  async say(content: string, files: readonly OptionFile[] = []): Promise<APIMessage> {
+    const stored = [];
+    for (const { name, bytes, type = '' } of files) {
+      stored.push(await this.#world.files.put({ name, type, bytes: Buffer.from(bytes) }));
+    }
+    const message = personMessage(this.id, content, stored);
+    this.#world.addMessage(message);
+    return shown(this.#world.render(message));
   }
 
   async contextCommand(name: string, target: MessageLike): Promise<SandboxInteraction> {

@@ -3,7 +3,7 @@
 import { Composer } from './composer.js';
 import { h } from './dom.js';
 import { Interactions } from './interactions.js';
-import { callables, localized } from './invocation.js';
+import { callables, localized, messageCommands } from './invocation.js';
 import { keep, recall } from './keep.js';
 import { Lightbox } from './lightbox.js';
 import { Messages } from './messages.js';
@@ -72,6 +72,8 @@ const around = {
   putCommand: (line) => composer.put(line),
   enlarge: (picture) => lightbox.open(picture),
   dismiss: (message) => void dismissMessage(message),
+  apps: () => (state ? messageCommands(state.commands, navigator.language) : []),
+  runApp: (message, command) => void runApp(message, command),
 };
 
 const messages = new Messages(
@@ -189,6 +191,27 @@ async function press(message, component, values) {
   }
 }
 
+/**
+ * A command of a message's menu.
+ * @param {import('./types.js').Message} message
+ * @param {import('./types.js').Command} command
+ */
+async function runApp(message, command) {
+  if (!state) return;
+  messages.warn(message.id, '');
+  try {
+    const outcome = await interactions.send({
+      user: state.me.id,
+      type: 2,
+      command: command.id,
+      target_id: message.id,
+    });
+    if ('failed' in outcome) messages.warn(message.id, outcome.failed);
+  } catch (error) {
+    messages.warn(message.id, sentence(error));
+  }
+}
+
 /** @param {{ interaction_id: string, modal: import('./types.js').Modal }} event */
 function openModal({ interaction_id, modal }) {
   void showModal({
@@ -269,6 +292,7 @@ function take(event) {
     case 'commands':
       state.commands = event.commands;
       composer.setCommands(callables(event.commands, navigator.language));
+      messages.refreshMenus();
       break;
     case 'bot':
       state.bot = event.bot;

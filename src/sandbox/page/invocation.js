@@ -84,6 +84,22 @@ function makeOption(raw, locale) {
 }
 
 /**
+ * What a message's menu offers, in the user's language, sorted by name.
+ * @param {readonly Command[]} commands
+ * @param {string} locale
+ * @returns {{ command: Command, label: string }[]}
+ */
+export function messageCommands(commands, locale) {
+  return commands
+    .filter((command) => command.type === 3)
+    .map((command) => ({
+      command,
+      label: localized(command.name_localizations, locale) ?? command.name,
+    }))
+    .sort((a, b) => a.label.localeCompare(b.label));
+}
+
+/**
  * Everything that can be typed after the slash, sorted by name.
  * @param {readonly Command[]} commands
  * @param {string} locale

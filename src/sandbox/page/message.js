@@ -4,6 +4,7 @@ import { componentList, isPicture, pictureGrid } from './components.js';
 import { Children, h, icon, whenChanged } from './dom.js';
 import { embedView } from './embed.js';
 import { plainText } from './markdown.js';
+import { messageMenu } from './menu.js';
 import { fileCard } from './picture.js';
 import { avatar, displayName, fileSize, markdown, messageTime } from './text.js';
 import { Flag } from './types.js';
@@ -22,7 +23,7 @@ export const commandOf = (message) => message.interaction_metadata ?? message.in
 
 /**
  * @param {Surroundings} around
- * @returns {import('./dom.js').View<Shown> & { message: Shown, setGrouped: (grouped: boolean) => void, warn: (text: string) => void }}
+ * @returns {import('./dom.js').View<Shown> & { message: Shown, setGrouped: (grouped: boolean) => void, refreshMenu: () => void, warn: (text: string) => void }}
  */
 export function messageView(around) {
   /** @type {Shown | null} */
@@ -78,7 +79,29 @@ export function messageView(around) {
     warning,
     foot,
   );
-  const element = h('li', { class: 'message', attrs: { tabindex: -1 } }, context, portrait, body);
+  const menu = messageMenu(
+    () => (current?.waiting || current?.failure ? [] : around.apps()),
+    (command) => around.runApp(now(), command),
+  );
+  const element = h(
+    'li',
+    {
+      class: 'message',
+      attrs: { tabindex: -1 },
+      on: {
+        contextmenu: (event) => {
+          // Links, pictures and selected text keep the browser's own menu.
+          if (event.target instanceof Element && event.target.closest('a, img, input')) return;
+          if (getSelection()?.toString()) return;
+          if (menu.open()) event.preventDefault();
+        },
+      },
+    },
+    context,
+    portrait,
+    body,
+    menu.element,
+  );
 
   const showContext = whenChanged(
     (
@@ -93,7 +116,7 @@ export function messageView(around) {
       if (context.hidden) return;
       context.append(icon('reply'));
       if (who) context.append(avatar(who), h('b', { text: displayName(who) }));
-      if (who && name) context.append(' used ', h('span', { class: 'mention', text: `/${name}` }));
+      if (who && name) context.append(' used ', h('span', { class: 'mention', text: name }));
       else if (reply) context.append(h('span', { class: 'excerpt', text: reply }));
     },
   );
@@ -168,7 +191,10 @@ export function messageView(around) {
       element.setAttribute('aria-label', describe(message));
       showContext({
         who: command?.name ? command.user : quoted?.author,
-        name: command?.name ?? '',
+        name:
+          !command?.name || (command.command_type ?? 1) !== 1
+            ? (command?.name ?? '')
+            : `/${command.name}`,
         reply: quoted ? plainText(quoted.content).slice(0, 120) || 'a message' : '',
       });
       showHead({ author: message.author, timestamp: message.timestamp, time: !message.waiting });
@@ -194,9 +220,12 @@ export function messageView(around) {
       fileList.update(attachments.filter((file) => !isPicture(file)));
       embedList.update(message.embeds ?? []);
       list.update(message.components ?? []);
+      menu.refresh();
       showFoot({ ephemeral: isEphemeral(message), failed: message.failure !== undefined });
       if (!warning.hidden && loading) warning.hidden = true;
     },
+    /** The commands of its menu are others. */
+    refreshMenu: () => menu.refresh(),
     /** Joins the message to the one above by the same author. */
     setGrouped(grouped) {
       element.classList.toggle('grouped', grouped);

@@ -69,6 +69,11 @@ export class Messages {
     this.#top = this.scroller.scrollTop;
   }
 
+  /** Apps have other commands now. */
+  refreshMenus() {
+    for (const view of this.#views.values()) view.refreshMenu();
+  }
+
   /** @param {string} id */
   get(id) {
     return this.#views.get(id)?.message;

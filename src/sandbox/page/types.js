@@ -129,8 +129,8 @@
  * @property {Embed[]} [embeds]
  * @property {Attachment[]} [attachments]
  * @property {Component[]} [components]
- * @property {{ user?: User, name?: string, type?: number, id?: string }} [interaction_metadata]
- * @property {{ user?: User, name?: string, type?: number }} [interaction]
+ * @property {{ user?: User, name?: string, type?: number, id?: string, command_type?: number }} [interaction_metadata]
+ * @property {{ user?: User, name?: string, type?: number, command_type?: number }} [interaction]
  * @property {{ message_id?: string }} [message_reference]
  * @property {Message | null} [referenced_message]
  */
@@ -174,4 +174,6 @@ export const Kind = /** @type {const} */ ({
  * @property {(line: string) => void} putCommand puts a line into the command box
  * @property {(picture: import('./picture.js').Picture) => void} enlarge
  * @property {(message: Message) => void} dismiss
+ * @property {() => { command: Command, label: string }[]} apps commands of a message's menu
+ * @property {(message: Message, command: Command) => void} runApp
  */
