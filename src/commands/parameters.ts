@@ -127,15 +127,24 @@ export function commonSizes(info: ModelFacts, limits: Limits): string[] {
   return [...new Set(sizes.map(({ width, height }) => `${width}x${height}`))];
 }
 
+/** The nearest size that the model paints within the limits, as one writes it. */
+export function nearestSize(wanted: Size, info: ModelFacts, limits: Limits): string {
+  const fitted = sides(info, limits);
+  return `${fitted(wanted.width)}x${fitted(wanted.height)}`;
+}
+
+/** Brings a length in px to the nearest that the model paints within the limits. */
+function sides({ sizeMultiple: multiple }: ModelFacts, { side }: Limits): (px: number) => number {
+  const least = Math.ceil(side.min / multiple) * multiple;
+  const most = Math.max(least, Math.floor(side.max / multiple) * multiple);
+  return (px) => Math.min(most, Math.max(least, Math.round(px / multiple) * multiple));
+}
+
 /** The size of about the model's own number of pixels whose width over height comes near `ratio`. */
 export function sizeOfRatio(ratio: number, info: ModelFacts, limits: Limits): Size {
-  const { sizeMultiple: multiple } = info;
   const { width, height } = usualSize(info, limits);
   const area = width * height;
-  const least = Math.ceil(limits.side.min / multiple) * multiple;
-  const most = Math.max(least, Math.floor(limits.side.max / multiple) * multiple);
-  const fitted = (length: number) =>
-    Math.min(most, Math.max(least, Math.round(length / multiple) * multiple));
+  const fitted = sides(info, limits);
   return { width: fitted(Math.sqrt(area * ratio)), height: fitted(Math.sqrt(area / ratio)) };
 }
 

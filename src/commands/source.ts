@@ -7,7 +7,7 @@ import { parseInfotext } from '../pipeline/image/infotext.js';
 import { type GenerationParameters, SCHEDULER_NAMES } from '../pipeline/types.js';
 import type { Generation } from '../store/types.js';
 import { fetchAttachment, looksLikePicture, type SentFile } from './attachments.js';
-import { parametersFor } from './parameters.js';
+import { nearestSize, parametersFor } from './parameters.js';
 import type { Bot } from './types.js';
 
 export function unknownGeneration(): UserError {
@@ -80,8 +80,14 @@ export async function parametersIn(
   return parametersFor(
     {
       ...read,
-      size: width === undefined || height === undefined ? undefined : `${width}x${height}`,
+      // Other programs paint sizes that this model may not: the nearest will do.
+      ...(width === undefined || height === undefined
+        ? {}
+        : { size: nearestSize({ width, height }, info, bot.rules.limits) }),
+      steps: read.steps && Math.min(read.steps, bot.rules.limits.steps.max),
       scheduler: known,
+      // Most exports cannot leave out layers of the text encoder; near is better than not at all.
+      clipSkip: info.skipsClip ? read.clipSkip : undefined,
       strength: undefined,
       model: offered?.name,
     },

@@ -63,7 +63,7 @@ export class Offer {
   }
 
   #summary({ description, isDefault }: Entry): ModelSummary {
-    const { name, directory, bytes, fingerprint, warnings } = description;
+    const { name, directory, bytes, fingerprint, skipsClip, warnings } = description;
     const info = this.#infos.get(directory);
     // What was loaded knows best.
     const facts = info ?? description.facts;
@@ -76,7 +76,7 @@ export class Offer {
     const { family, precision, latentChannels, vaeScale, sizeMultiple } = facts;
     const { defaultWidth, defaultHeight, defaultSteps, defaultGuidanceScale } = facts;
     return {
-      ...{ offered: true, name, directory, isDefault, loaded, bytes, fingerprint },
+      ...{ offered: true, name, directory, isDefault, loaded, bytes, fingerprint, skipsClip },
       ...{ family, precision, latentChannels, vaeScale, sizeMultiple },
       ...{ defaultWidth, defaultHeight, defaultSteps, defaultGuidanceScale },
       defaultScheduler: facts.defaultScheduler,

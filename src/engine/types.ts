@@ -114,6 +114,8 @@ export interface OfferedModel extends ModelFacts {
   readonly bytes: number;
   /** 10 hex digits that change when its files do */
   readonly fingerprint: string;
+  /** it takes a clip skip */
+  readonly skipsClip: boolean;
   /** what of the directory has no effect, one sentence each */
   readonly warnings: readonly string[];
 }

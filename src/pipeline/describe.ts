@@ -38,6 +38,8 @@ export interface ModelDescription {
   readonly bytes: number;
   /** 10 hex digits that change when the files do; made of sizes and samples of the weights */
   readonly fingerprint: string;
+  /** its text encoder gives the states of its layers, so that some may be left out */
+  readonly skipsClip: boolean;
   /** why it cannot be painted with, the gravest first; empty for a sound one */
   readonly problems: readonly UserError[];
   /** what is left out or unknown, one sentence each */
@@ -78,6 +80,7 @@ export async function describeModel(directory: string): Promise<ModelDescription
     parts: [],
     bytes: 0,
     fingerprint: '',
+    skipsClip: false,
     problems,
     warnings: [],
   };
@@ -154,6 +157,11 @@ export async function describeModel(directory: string): Promise<ModelDescription
     parts,
     bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),
     fingerprint: await fingerprintOf(parts, inspected.find((i) => i.part.name === denoiser)?.files),
+    skipsClip: inspected.some(
+      ({ part, header: graph }) =>
+        part.name === 'text_encoder' &&
+        graph?.outputs.some(({ name }) => /^hidden_states\.\d+$/.test(name)),
+    ),
     problems,
     warnings: [
       ...schedulerWarnings(schedulerConfig),

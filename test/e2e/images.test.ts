@@ -1,6 +1,9 @@
 // Pictures that begin from pictures: as options of /imagine, from a message's menu, again and again,
 // over restarts; and what nobody should be able to send.
 
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { MessageFlags } from 'discord-api-types/v10';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -14,6 +17,7 @@ import {
   pictures,
   seedOf,
   startWorld,
+  TINY_MODEL,
   type World,
 } from './support.js';
 
@@ -53,6 +57,11 @@ async function bytes(message: APIMessage): Promise<Buffer> {
   return world.sandbox.download(picture);
 }
 
+/** As A1111 writes it of a picture made from another. */
+const ELSEWHERE =
+  'a castle, (moon:1.2)\nNegative prompt: fog\nSteps: 7, Sampler: Euler a, CFG scale: 3.5, Seed: 42, ' +
+  'Size: 101x64, Model hash: 0123456789, Model: somebody-elses, Denoising strength: 0.4, Clip skip: 2, RNG: NV, Version: v1.10.1';
+
 /** What a person is told in private, while nothing stays behind in public. */
 async function refusal(
   user: SandboxUser,
@@ -85,6 +94,7 @@ test('an image decides the picture and its proportions, with the strength', asyn
   expect(one.message.content).toContain('from an image, strength 0.5');
   const shape = pictures(one.message)[0];
   expect((shape?.width ?? 0) / (shape?.height ?? 1)).toBeCloseTo(1.5, 0);
+  expect(infotext(one.bytes)).toContain('Denoising strength: 0.5');
   // The same again is the same; another image or strength is not.
   expect((await paint(10, 0.5)).bytes.equals(one.bytes)).toBe(true);
   expect((await paint(250, 0.5)).bytes.equals(one.bytes)).toBe(false);
@@ -278,17 +288,17 @@ test("Reroll in the menu repeats the bot's pictures, and those whose file tells 
   expect(again.content).toContain('from an image, strength 0.3');
   expect(seedOf(again)).not.toBe(1);
 
-  const written =
-    'a castle, (moon:1.2)\nNegative prompt: fog\nSteps: 7, Sampler: Euler a, CFG scale: 3.5, Seed: 42, ' +
-    'Size: 96x64, Model hash: 0123456789, Model: somebody-elses, Denoising strength: 0.4, Clip skip: 2, RNG: NV, Version: v1.10.1';
   const posted = await ada.say('made elsewhere', [
-    file(withText(await stripes(1), 'parameters', written)),
+    file(withText(await stripes(1), 'parameters', ELSEWHERE)),
   ]);
   const elsewhere = await done(await ben.contextCommand('Reroll', posted));
-  for (const part of ['a castle', 'fog', '7 steps', 'guidance 3.5', 'Euler a', '96×64']) {
+  for (const part of ['a castle', 'fog', '7 steps', 'guidance 3.5', 'Euler a', '104×64']) {
     expect(elsewhere.content).toContain(part);
   }
-  expect(infotext(await bytes(elsewhere))).toContain('a castle, (moon:1.2)');
+  const rewritten = infotext(await bytes(elsewhere));
+  for (const part of ['a castle, (moon:1.2)', 'RNG: NV']) expect(rewritten).toContain(part);
+  // Of the image that the strength was for the file knows nothing; and this model skips no layers.
+  expect(rewritten).not.toMatch(/Denoising|Clip skip/);
 
   const plain = await ada.say('a photograph', [file(await stripes(2))]);
   const seen = ben.messages().length;
@@ -383,10 +393,12 @@ test('prompt weights and the source of noise come from the settings, and stay wi
     };
     const [plain, heavy] = [await paint('a red fox'), await paint('a (red:1.5) fox')];
     expect(heavy.equals(plain)).toBe(false);
+    expect(infotext(plain)).toContain('RNG: NV');
     await weighted.bot.end('SIGTERM');
     await weighted.restart({ YLEM_PROMPT_WEIGHTING: '0', YLEM_NOISE: 'cpu' });
     const again = await paint('a red fox');
     expect(again.equals(plain)).toBe(false);
+    expect(infotext(again)).toContain('RNG: CPU');
     // What was painted with the one is edited and painted with it again.
     const first = sandbox.messages().find(isDone) as APIMessage;
     const opened = await ada.click(first, /^edit:/);
@@ -395,5 +407,57 @@ test('prompt weights and the source of noise come from the settings, and stay wi
     expect((await sandbox.download(same?.url ?? '')).equals(plain)).toBe(true);
   } finally {
     await weighted.close();
+  }
+});
+
+test('of several models each paints under its name; the damaged one is told apart', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'ylem-models-'));
+  const variants = join(dirname(TINY_MODEL), 'tiny-sd-variants');
+  const make = async (name: string, graph?: string, variant?: string) => {
+    await cp(TINY_MODEL, join(directory, name), { recursive: true });
+    if (graph !== undefined && variant !== undefined)
+      await cp(join(variants, variant), join(directory, name, graph, 'model.onnx'));
+  };
+  await make('skips-layers', 'text_encoder', 'text-hidden.onnx');
+  await make('broken');
+  await rm(join(directory, 'broken', 'unet', 'model.onnx'));
+  const several = await startWorld({ YLEM_MODELS_DIR: directory });
+  try {
+    const { sandbox } = several;
+    const ada = sandbox.user('ada');
+    const listed = await (await ada.command('models')).waitFor();
+    expect(listed.content).toMatch(/\*\*tiny-sd\*\* · default/);
+    expect(listed.content).toMatch(/\*\*skips-layers\*\*\n/);
+    expect(listed.content).toMatch(/\*\*broken\*\*\n.*Damaged/);
+    const names = (await ada.autocomplete('imagine', 'model', '')).map(({ value }) => value);
+    expect(names).toEqual(['tiny-sd', 'skips-layers']);
+    const broken = await (await ada.command('imagine', { prompt: 'x', model: 'broken' })).waitFor();
+    expect(broken.content).toMatch(/"broken" cannot be used.*unet.model\.onnx/);
+
+    const other = await done(
+      await ada.command('imagine', { prompt: 'a fox', model: 'Skips-Layers', seed: 2, ...STEPS }),
+    );
+    expect(other.content).toContain('skips-layers');
+    // What follows on a picture keeps its model.
+    for (const button of [/^reroll:/, /^vary:.*:subtle$/]) {
+      expect((await done(await ada.click(other, button))).content).toContain('skips-layers');
+    }
+    const posted = await ada.say('made elsewhere', [
+      file(
+        withText(
+          await stripes(1),
+          'parameters',
+          ELSEWHERE.replace('somebody-elses', 'skips-layers'),
+        ),
+      ),
+    ]);
+    const again = await done(await ada.contextCommand('Reroll', posted));
+    const [picture] = pictures(again);
+    const written = infotext(await sandbox.download(picture?.url ?? ''));
+    expect(written).toContain('Model: skips-layers');
+    expect(written).toContain('Clip skip: 2');
+  } finally {
+    await several.close();
+    await rm(directory, { recursive: true, force: true });
   }
 });
