@@ -67,10 +67,19 @@ export class SchedulerConfig {
     return value === undefined || value === null ? undefined : this.number(key, 0);
   }
 
-  optionalNumbers(key: string): readonly number[] | undefined {
+  /** whether the key has a value other than null */
+  isSet(key: string): boolean {
+    return (this.values[key] ?? null) !== null;
+  }
+
+  optionalNumbers(key: string, mayBeEmpty = false): readonly number[] | undefined {
     const value = this.values[key] ?? undefined;
     if (value === undefined) return undefined;
-    if (!Array.isArray(value) || value.length === 0 || !value.every((x) => typeof x === 'number')) {
+    if (
+      !Array.isArray(value) ||
+      (value.length === 0 && !mayBeEmpty) ||
+      !value.every((x) => typeof x === 'number')
+    ) {
       this.reject(key, 'a list of numbers');
     }
     return value as number[];

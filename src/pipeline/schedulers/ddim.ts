@@ -1,8 +1,9 @@
 // DDIM with eta 0: Song, Meng, Ermon, "Denoising Diffusion Implicit Models", arXiv 2010.02502.
 
-import { forwardProcess } from './betas.js';
+import { alphaAt, forwardProcess } from './betas.js';
+import { readClipping } from './clipping.js';
 import type { SchedulerConfig } from './config.js';
-import { clamp, combine, divide, dynamicThreshold, f32, sqrt32 } from './math.js';
+import { combine, divide, f32, sqrt32 } from './math.js';
 import type { Scheduler } from './scheduler.js';
 import { readSpacing, spacedTimesteps } from './spacing.js';
 
@@ -10,12 +11,7 @@ import { readSpacing, spacedTimesteps } from './spacing.js';
 export function ddim(config: SchedulerConfig, steps: number): Scheduler {
   const { trainSteps, alphasCumprod } = forwardProcess(config, { zeroSnr: true });
   const predictionType = config.predictionType(['epsilon', 'v_prediction', 'sample']);
-  const limit = config.flag('clip_sample', true)
-    ? config.number('clip_sample_range', 1)
-    : undefined;
-  const thresholding = config.flag('thresholding', false);
-  const ratio = config.number('dynamic_thresholding_ratio', 0.995, 0, 1);
-  const max = config.number('sample_max_value', 1);
+  const clip = readClipping(config, true);
   const finalAlpha = config.flag('set_alpha_to_one', true) ? 1 : alphasCumprod[0]!;
   const timesteps = spacedTimesteps(
     readSpacing(config, 'leading'),
@@ -25,10 +21,9 @@ export function ddim(config: SchedulerConfig, steps: number): Scheduler {
     false,
   );
 
-  const alphaAt = (t: number) => alphasCumprod.at(t) ?? alphasCumprod.at(-1)!;
   const alphaBefore = (t: number) => {
     const previous = t - Math.floor(trainSteps / steps);
-    return previous >= 0 ? alphaAt(previous) : finalAlpha;
+    return previous >= 0 ? alphaAt(alphasCumprod, previous) : finalAlpha;
   };
 
   return {
@@ -39,7 +34,7 @@ export function ddim(config: SchedulerConfig, steps: number): Scheduler {
     scaleModelInput: (sample) => sample,
 
     step(modelOutput, i, sample) {
-      const a = alphaAt(timesteps[i]!);
+      const a = alphaAt(alphasCumprod, timesteps[i]!);
       const aPrevious = alphaBefore(timesteps[i]!);
       const sqrtA = sqrt32(a);
       const sqrtB = sqrt32(f32(1 - a));
@@ -56,8 +51,7 @@ export function ddim(config: SchedulerConfig, steps: number): Scheduler {
         x0 = combine([sqrtA, sample], [-sqrtB, modelOutput]);
         epsilon = combine([sqrtA, modelOutput], [sqrtB, sample]);
       }
-      if (thresholding) x0 = dynamicThreshold(x0, ratio, max);
-      else if (limit !== undefined) x0 = clamp(x0, limit);
+      x0 = clip(x0);
 
       // equation 12 with sigma_t = 0
       const previous = combine([sqrt32(aPrevious), x0], [sqrt32(f32(1 - aPrevious)), epsilon]);
@@ -65,7 +59,7 @@ export function ddim(config: SchedulerConfig, steps: number): Scheduler {
     },
 
     addNoise(original, noise, i) {
-      const a = alphaAt(timesteps[i]!);
+      const a = alphaAt(alphasCumprod, timesteps[i]!);
       return combine([sqrt32(a), original], [sqrt32(f32(1 - a)), noise]);
     },
     sigmaAfter(i) {

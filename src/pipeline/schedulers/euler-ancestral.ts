@@ -3,8 +3,8 @@
 
 import { forwardProcess, trainSigmas } from './betas.js';
 import type { SchedulerConfig } from './config.js';
-import { initialDeviation, predictOriginal } from './euler.js';
-import { combine, divide, f32, interpolate, sqrt32 } from './math.js';
+import { initialDeviation, predictOriginal, scaleToModel, slope } from './k-diffusion.js';
+import { combine, f32, interpolate, sqrt32 } from './math.js';
 import type { Scheduler } from './scheduler.js';
 import { readSpacing, spacedTimesteps } from './spacing.js';
 
@@ -21,9 +21,9 @@ export function eulerAncestral(config: SchedulerConfig, steps: number): Schedule
   return {
     flow: false,
     timesteps,
-    initNoiseSigma: initialDeviation(sigmas, spacing === 'leading'),
+    initNoiseSigma: initialDeviation(sigmas, config),
     order: 1,
-    scaleModelInput: (sample, i) => divide(sample, sqrt32(f32(f32(sigmas[i]! ** 2) + 1))),
+    scaleModelInput: (sample, i) => scaleToModel(sample, sigmas[i]!),
 
     step(modelOutput, i, sample, noise) {
       const from = sigmas[i]!;
@@ -34,10 +34,9 @@ export function eulerAncestral(config: SchedulerConfig, steps: number): Schedule
       const down = sqrt32(f32(to2 - f32(up * up)));
 
       const x0 = predictOriginal(predictionType, modelOutput, sample, from);
-      const derivative = divide(combine([1, sample], [-1, x0]), from);
       // drawn on the last step too (times 0), so that the stream stays where diffusers has it
       const z = noise.randn([sample.length]);
-      const previous = combine([1, sample], [f32(down - from), derivative], [up, z]);
+      const previous = combine([1, sample], [f32(down - from), slope(sample, x0, from)], [up, z]);
       return { previous, predictedOriginal: x0 };
     },
 

@@ -1,10 +1,12 @@
 // LCM: Luo et al., "Latent Consistency Models", arXiv 2310.04378, algorithm 3 (multistep sampling):
 // jump to x0, then noise it again to the next timestep.
 
-import { forwardProcess } from './betas.js';
+import { alphaAt, forwardProcess } from './betas.js';
+import { readClipping } from './clipping.js';
 import type { SchedulerConfig } from './config.js';
-import { clamp, combine, divide, dynamicThreshold, f32, linspace, sqrt32 } from './math.js';
+import { combine, divide, f32, sqrt32 } from './math.js';
 import type { Scheduler } from './scheduler.js';
+import { distilledTimesteps } from './spacing.js';
 
 /** sigma_data of the boundary condition (arXiv 2303.01469, appendix C) */
 const SIGMA_DATA = 0.5;
@@ -18,26 +20,15 @@ export function lcm(config: SchedulerConfig, steps: number): Scheduler {
     zeroSnr: true,
   });
   const predictionType = config.predictionType(['epsilon', 'v_prediction', 'sample']);
-  const limit = config.flag('clip_sample', false)
-    ? config.number('clip_sample_range', 1)
-    : undefined;
-  const thresholding = config.flag('thresholding', false);
-  const ratio = config.number('dynamic_thresholding_ratio', 0.995, 0, 1);
-  const max = config.number('sample_max_value', 1);
+  const clip = readClipping(config, false);
   const scaling = config.number('timestep_scaling', 10);
   const original = config.integer('original_inference_steps', 50, 1, trainSteps);
   if (steps > original) {
     config.reject('original_inference_steps', `at least the number of steps asked for (${steps})`);
   }
 
-  // the distillation's own timesteps, falling, of which the run takes evenly spaced ones
-  const stride = Math.floor(trainSteps / original);
-  const distilled = linspace(original, 1, original).map((k) => Math.round(k) * stride - 1);
-  const timesteps = Array.from(
-    { length: steps },
-    (_, i) => distilled[Math.floor(i * (original / steps))]!,
-  );
-  const alphaAfter = (i: number) => alphasCumprod[timesteps[Math.min(i + 1, steps - 1)]!]!;
+  const timesteps = distilledTimesteps(trainSteps, original, steps);
+  const alphaAfter = (i: number) => alphaAt(alphasCumprod, timesteps[Math.min(i + 1, steps - 1)]!);
 
   return {
     flow: false,
@@ -47,7 +38,7 @@ export function lcm(config: SchedulerConfig, steps: number): Scheduler {
     scaleModelInput: (sample) => sample,
 
     step(modelOutput, i, sample, noise) {
-      const a = alphasCumprod[timesteps[i]!]!;
+      const a = alphaAt(alphasCumprod, timesteps[i]!);
       const sqrtA = sqrt32(a);
       const sqrtB = sqrt32(f32(1 - a));
       let x0: Float32Array;
@@ -55,8 +46,7 @@ export function lcm(config: SchedulerConfig, steps: number): Scheduler {
         x0 = divide(combine([1, sample], [-sqrtB, modelOutput]), sqrtA);
       } else if (predictionType === 'sample') x0 = modelOutput;
       else x0 = combine([sqrtA, sample], [-sqrtB, modelOutput]);
-      if (thresholding) x0 = dynamicThreshold(x0, ratio, max);
-      else if (limit !== undefined) x0 = clamp(x0, limit);
+      x0 = clip(x0);
 
       const t = f32(timesteps[i]! * scaling);
       const variance = f32(f32(t * t) + SIGMA_DATA ** 2);
@@ -74,7 +64,7 @@ export function lcm(config: SchedulerConfig, steps: number): Scheduler {
     },
 
     addNoise(x0, noise, i) {
-      const a = alphasCumprod[timesteps[i]!]!;
+      const a = alphaAt(alphasCumprod, timesteps[i]!);
       return combine([sqrt32(a), x0], [sqrt32(f32(1 - a)), noise]);
     },
     sigmaAfter(i) {

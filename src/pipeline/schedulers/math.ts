@@ -3,6 +3,10 @@
 /** The nearest float32. Every scalar that torch keeps as a float32 tensor goes through this. */
 export const f32 = Math.fround;
 
+/** Exponential and natural logarithm in float32. */
+export const exp32 = (x: number): number => f32(Math.exp(x));
+export const log32 = (x: number): number => f32(Math.log(x));
+
 /** Square root in float32 (torch's `** 0.5`). */
 export const sqrt32 = (x: number): number => f32(Math.sqrt(x));
 
@@ -169,4 +173,30 @@ function betaFraction(x: number, a: number): number {
     if (Math.abs(c * d - 1) < 1e-16) break;
   }
   return h;
+}
+
+/**
+ * x of A x = b in float32, by elimination with row exchanges as LAPACK's sgesv does it.
+ * @param A square, one array per row
+ */
+export function solve32(A: readonly (readonly number[])[], b: readonly number[]): number[] {
+  const n = b.length;
+  const rows = A.map((row, i) => [...row, b[i]!]);
+  for (let k = 0; k < n; k++) {
+    const size = (i: number) => Math.abs(rows[i]![k]!);
+    let pivot = k;
+    for (let i = k + 1; i < n; i++) if (size(i) > size(pivot)) pivot = i;
+    [rows[k], rows[pivot]] = [rows[pivot]!, rows[k]!];
+    for (let i = k + 1; i < n; i++) {
+      const factor = f32(rows[i]![k]! / rows[k]![k]!);
+      for (let j = k + 1; j <= n; j++) rows[i]![j] = f32(rows[i]![j]! - f32(factor * rows[k]![j]!));
+    }
+  }
+  const x = new Array<number>(n).fill(0);
+  for (let i = n - 1; i >= 0; i--) {
+    let rest = rows[i]![n]!;
+    for (let j = i + 1; j < n; j++) rest = f32(rest - f32(rows[i]![j]! * x[j]!));
+    x[i] = f32(rest / rows[i]![i]!);
+  }
+  return x;
 }

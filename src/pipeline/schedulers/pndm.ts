@@ -2,7 +2,7 @@
 // Three pseudo Runge-Kutta steps (PRK) of four calls each, then linear multistep (PLMS); Stable
 // Diffusion skips the first part and repeats its second timestep instead (skip_prk_steps).
 
-import { forwardProcess } from './betas.js';
+import { alphaAt, forwardProcess } from './betas.js';
 import type { SchedulerConfig } from './config.js';
 import { combine, divide, f32, sqrt32 } from './math.js';
 import type { Scheduler } from './scheduler.js';
@@ -29,8 +29,7 @@ export function pndm(config: SchedulerConfig, steps: number): Scheduler {
   const plms = skipPrk ? [...falling.slice(0, 2), ...falling.slice(1)] : falling.slice(3);
   const timesteps = [...prk, ...plms];
 
-  const alphaAt = (t: number) => alphasCumprod.at(t) ?? alphasCumprod.at(-1)!;
-  const alphaBefore = (t: number) => (t >= 0 ? alphaAt(t) : finalAlpha);
+  const alphaBefore = (t: number) => (t >= 0 ? alphaAt(alphasCumprod, t) : finalAlpha);
 
   /** the last model outputs, newest last, at most 4 (the paper's e_t) */
   let ets: Float32Array[] = [];
@@ -48,7 +47,7 @@ export function pndm(config: SchedulerConfig, steps: number): Scheduler {
     previous: number,
     output: Float32Array,
   ): Float32Array {
-    const a = alphaAt(t);
+    const a = alphaAt(alphasCumprod, t);
     const aPrevious = alphaBefore(previous);
     const b = f32(1 - a);
     const bPrevious = f32(1 - aPrevious);
@@ -98,7 +97,7 @@ export function pndm(config: SchedulerConfig, steps: number): Scheduler {
 
     step(modelOutput, i, sample) {
       const t = timesteps[i]!;
-      const a = alphaAt(t);
+      const a = alphaAt(alphasCumprod, t);
       const sqrtA = sqrt32(a);
       const sqrtB = sqrt32(f32(1 - a));
       const predictedOriginal =
@@ -114,17 +113,17 @@ export function pndm(config: SchedulerConfig, steps: number): Scheduler {
     },
 
     addNoise(original, noise, i) {
-      const a = alphaAt(timesteps[i]!);
+      const a = alphaAt(alphasCumprod, timesteps[i]!);
       return combine([sqrt32(a), original], [sqrt32(f32(1 - a)), noise]);
     },
     sigmaAfter(i) {
-      const a = i + 1 < timesteps.length ? alphaAt(timesteps[i + 1]!) : finalAlpha;
+      const a = i + 1 < timesteps.length ? alphaAt(alphasCumprod, timesteps[i + 1]!) : finalAlpha;
       return sqrt32(f32(f32(1 - a) / a));
     },
     state: () => ({ counter, ets: [...ets], start: [start], mean: [mean] }),
     restore(state) {
       const tensors = (key: string) => state[key] as readonly (Float32Array | null)[];
-      counter = state['counter'] as number;
+      counter = state.counter as number;
       ets = tensors('ets').filter((e) => e !== null);
       start = tensors('start')[0] ?? null;
       mean = tensors('mean')[0] ?? null;

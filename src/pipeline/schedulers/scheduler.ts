@@ -20,6 +20,8 @@ export interface ScheduleExtras {
   readonly imageSequenceLength?: number;
   /** the sigmas before shifting, one per step, where a pipeline sets its own: Flux has 1 to 1 / n, evenly */
   readonly sigmas?: readonly number[];
+  /** 0 (nothing drawn; default, as diffusers' pipelines have it) to 1: how random TCD is, its paper's gamma */
+  readonly eta?: number;
   /** whether the model predicts a flow; absent: as its own scheduler configuration says */
   readonly flow?: boolean;
 }

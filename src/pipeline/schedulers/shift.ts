@@ -2,6 +2,7 @@
 // Diffusion 3), arXiv 2403.03206, section 5.3.2; Flux computes the shift from the picture's size.
 
 import type { SchedulerConfig } from './config.js';
+import type { ScheduleExtras } from './scheduler.js';
 
 /** One rounding per operation: the identity for float64, Math.fround for float32. */
 type Round = (x: number) => number;
@@ -52,4 +53,11 @@ export function stretchToTerminal(
   // a single step at sigma 1 has nothing to stretch
   if (scale === 0) return [...sigmas];
   return rest.map((r) => round(1 - round(r / scale)));
+}
+
+/** flow_shift of the DPM-Solver family: the file's, or e^mu with use_dynamic_shifting. */
+export function flowShift(config: SchedulerConfig, extras: ScheduleExtras): number {
+  if (!config.flag('use_dynamic_shifting', false)) return config.number('flow_shift', 1);
+  config.choice('time_shift_type', 'exponential', ['exponential']);
+  return Math.exp(shiftExponent(config, extras.imageSequenceLength));
 }

@@ -1,7 +1,7 @@
 // Sigma schedules of k-diffusion: Karras, exponential, beta; and the timestep that a sigma lies at.
 
 import type { SchedulerConfig } from './config.js';
-import { betaQuantile, f32, linspace } from './math.js';
+import { betaQuantile, f32, linspace, numpyLog32 } from './math.js';
 
 export type SigmaSchedule = 'karras' | 'exponential' | 'beta' | undefined;
 
@@ -43,10 +43,25 @@ export function scheduledSigmas(
 /** The fractional timestep at which training met `sigma`, linear in log sigma. */
 export function sigmaToTimestep(sigma: number, logSigmas: Float32Array): number {
   const logSigma = Math.log(Math.max(sigma, 1e-10));
-  let low = 0;
-  for (let i = 0; i < logSigmas.length; i++) if (logSigma >= logSigmas[i]!) low = i;
-  low = Math.min(low, logSigmas.length - 2);
+  const low = lowerNeighbour(logSigma, logSigmas);
   const a = logSigmas[low]!;
   const w = Math.min(Math.max((a - logSigma) / f32(a - logSigmas[low + 1]!), 0), 1);
   return (1 - w) * low + w * (low + 1);
+}
+
+/** The same with every operation rounded to float32, as for a sigma that is a tensor. */
+export function sigmaToTimestep32(sigma: number, logSigmas: Float32Array): number {
+  const logSigma = numpyLog32(Math.max(sigma, f32(1e-10)));
+  const low = lowerNeighbour(logSigma, logSigmas);
+  const a = logSigmas[low]!;
+  const ratio = f32(f32(a - logSigma) / f32(a - logSigmas[low + 1]!));
+  const w = Math.min(Math.max(ratio, 0), 1);
+  return f32(f32(f32(1 - w) * low) + f32(w * (low + 1)));
+}
+
+/** The last timestep whose sigma is not above, and that has a next one. */
+function lowerNeighbour(logSigma: number, logSigmas: Float32Array): number {
+  let low = 0;
+  for (let i = 0; i < logSigmas.length; i++) if (logSigma >= logSigmas[i]!) low = i;
+  return Math.min(low, logSigmas.length - 2);
 }

@@ -33,3 +33,16 @@ export function spacedTimesteps(
   }
   return arangeDown(trainSteps, trainSteps / n).map((t) => roundHalfEven(t) - 1);
 }
+
+/**
+ * The timesteps of distilled models, falling: of the `original` ones that the distillation saw
+ * (multiples of floor(T / original), less 1), n evenly spaced.
+ * @param n 1 to original
+ */
+export function distilledTimesteps(trainSteps: number, original: number, n: number): number[] {
+  const stride = Math.floor(trainSteps / original);
+  return Array.from(
+    { length: n },
+    (_, i) => (original - Math.floor(i * (original / n))) * stride - 1,
+  );
+}

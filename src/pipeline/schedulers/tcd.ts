@@ -1,0 +1,73 @@
+// TCD: Zheng et al., "Trajectory Consistency Distillation", arXiv 2402.19159, algorithm 4 (strategic
+// stochastic sampling): jump along the trajectory to s = (1 - eta) t_next, then noise up to t_next.
+
+import { alphaAt, forwardProcess } from './betas.js';
+import type { SchedulerConfig } from './config.js';
+import { combine, divide, f32, sqrt32 } from './math.js';
+import type { ScheduleExtras, Scheduler } from './scheduler.js';
+import { distilledTimesteps } from './spacing.js';
+
+/** @param steps 1 to original_inference_steps */
+export function tcd(config: SchedulerConfig, steps: number, extras: ScheduleExtras): Scheduler {
+  const { trainSteps, alphasCumprod } = forwardProcess(config, {
+    betaStart: 0.00085,
+    betaEnd: 0.012,
+    schedule: 'scaled_linear',
+    zeroSnr: true,
+  });
+  const predictionType = config.predictionType(['epsilon', 'v_prediction', 'sample']);
+  const original = config.integer('original_inference_steps', 50, 1, trainSteps);
+  if (steps > original) {
+    config.reject('original_inference_steps', `at least the number of steps asked for (${steps})`);
+  }
+  const eta = extras.eta ?? 0;
+  const timesteps = distilledTimesteps(trainSteps, original, steps);
+  const alphaAfter = (i: number) => alphaAt(alphasCumprod, timesteps[i + 1] ?? 0);
+
+  return {
+    flow: false,
+    timesteps,
+    initNoiseSigma: 1,
+    order: 1,
+    scaleModelInput: (sample) => sample,
+
+    step(modelOutput, i, sample, noise) {
+      const a = alphaAt(alphasCumprod, timesteps[i]!);
+      const [sqrtA, sqrtB] = [sqrt32(a), sqrt32(f32(1 - a))];
+      const s = Math.floor(f32(f32(1 - eta) * (timesteps[i + 1] ?? 0)));
+      const aS = alphaAt(alphasCumprod, s);
+
+      let x0: Float32Array;
+      let epsilon: Float32Array;
+      if (predictionType === 'epsilon') {
+        epsilon = modelOutput;
+        x0 = divide(combine([1, sample], [-sqrtB, epsilon]), sqrtA);
+      } else if (predictionType === 'sample') {
+        x0 = Float32Array.from(modelOutput);
+        epsilon = divide(combine([1, sample], [-sqrtA, x0]), sqrtB);
+      } else {
+        x0 = combine([sqrtA, sample], [-sqrtB, modelOutput]);
+        epsilon = combine([sqrtA, modelOutput], [sqrtB, sample]);
+      }
+      const xS = combine([sqrt32(aS), x0], [sqrt32(f32(1 - aS)), epsilon]);
+      // no noise is drawn without eta, nor on the last step
+      if (eta === 0 || i === timesteps.length - 1) return { previous: xS, predictedOriginal: x0 };
+
+      const ratio = f32(alphaAfter(i) / aS);
+      const z = noise.randn([sample.length]);
+      const previous = combine([sqrt32(ratio), xS], [sqrt32(f32(1 - ratio)), z]);
+      return { previous, predictedOriginal: x0 };
+    },
+
+    addNoise(x0, noise, i) {
+      const a = alphaAt(alphasCumprod, timesteps[i]!);
+      return combine([sqrt32(a), x0], [sqrt32(f32(1 - a)), noise]);
+    },
+    sigmaAfter(i) {
+      const a = alphaAfter(i);
+      return sqrt32(f32(f32(1 - a) / a));
+    },
+    state: () => ({}),
+    restore: () => {},
+  };
+}
