@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util';
 import { UserError } from '../errors.js';
 import { LIMITS } from '../pipeline/parameters.js';
+import { parseSchedulerName } from '../pipeline/schedulers/names.js';
 import { type NoiseSource, SCHEDULER_NAMES, type SchedulerName } from '../pipeline/types.js';
 
 const OPTIONS = {
@@ -176,29 +177,13 @@ function whole(name: string, text: string | undefined, min: number, max: number)
   return value;
 }
 
-/** diffusers' class names, as they stand in scheduler_config.json */
-const CLASS_NAMES: Readonly<Record<string, SchedulerName>> = {
-  ddimscheduler: 'DDIM',
-  pndmscheduler: 'PNDM',
-  eulerdiscretescheduler: 'Euler',
-  eulerancestraldiscretescheduler: 'Euler a',
-  dpmsolvermultistepscheduler: 'DPM++ 2M',
-  lcmscheduler: 'LCM',
-};
-
 /**
  * A scheduler by the name users know, by its diffusers class or by its k-diffusion spelling
  * (`dpmpp_2m_karras`), whatever the case, spaces, dashes and underscores.
  * @throws UserError 'bad-argument' that lists the names
  */
 export function schedulerNamed(text: string): SchedulerName {
-  const bare = (name: string) =>
-    name
-      .toLowerCase()
-      .replace(/[\s_-]/g, '')
-      .replace('pp', '++');
-  const found =
-    SCHEDULER_NAMES.find((name) => bare(name) === bare(text)) ?? CLASS_NAMES[bare(text)];
+  const found = parseSchedulerName(text);
   if (found === undefined) {
     throw badArgument(
       `Expected --scheduler to be one of ${SCHEDULER_NAMES.join(', ')}, got "${text}".`,

@@ -4,6 +4,7 @@ import { randomInt } from 'node:crypto';
 import { UserError } from '../errors.js';
 // The file itself, not the pipeline's index: this process must not load onnxruntime.
 import { checkParameters, LIMITS, type Limits } from '../pipeline/parameters.js';
+import { parseSchedulerName } from '../pipeline/schedulers/names.js';
 import {
   type GenerationParameters,
   type ModelFacts,
@@ -106,8 +107,7 @@ function parseSize(text: string, usual: Size): Size {
 }
 
 function parseScheduler(text: string): SchedulerName {
-  const wanted = text.trim().toLowerCase();
-  const name = SCHEDULER_NAMES.find((known) => known.toLowerCase() === wanted);
+  const name = parseSchedulerName(text);
   if (name === undefined) {
     const names = SCHEDULER_NAMES.join(', ');
     throw new UserError('scheduler-unknown', `There is no such scheduler; there are ${names}.`, {

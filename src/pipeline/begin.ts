@@ -176,10 +176,12 @@ function branched(
   }
   const generator = createGenerator(parameters.noise, seed);
   const noise = generator.randn(dims);
+  // a scheduler that makes two calls a step has no level to begin with between them
+  const index = fromStep + ((scheduler.order - (fromStep % scheduler.order)) % scheduler.order);
   return {
     skipped,
-    index: fromStep,
-    x: scheduler.addNoise(predictedOriginal.data, noise, skipped + fromStep),
+    index,
+    x: scheduler.addNoise(predictedOriginal.data, noise, skipped + index),
     noise: generator,
     ...(guided?.extra !== undefined && { extra: guided.extra }),
     ...(guided?.blend !== undefined && { blend: { ...guided.blend, noise } }),

@@ -74,7 +74,7 @@ describe('the arguments of imagine', () => {
     [['x', ...OUT, '--steps', '2.5'], /whole number/],
     [['x', ...OUT, '--guidance', '0.5'], /1 to 30/],
     [['x', ...OUT, '--guidance', 'NaN'], /1 to 30/],
-    [['x', ...OUT, '--scheduler', 'Magic'], /DDIM, PNDM/],
+    [['x', ...OUT, '--scheduler', 'Magic'], /DDIM, DDPM, PNDM/],
     [['x', ...OUT, '--evolution', 'e.mp4'], /\.webp/],
     [['x', ...OUT, '--colour', 'red'], /--colour/],
     [['x', ...OUT, '--seed'], /--seed/],
@@ -109,6 +109,11 @@ describe('scheduler names', () => {
     ['ddimscheduler', 'DDIM'],
     ['DPMSolverMultistepScheduler', 'DPM++ 2M'],
     ['lcm', 'LCM'],
+    ['k_dpmpp_2m_sde_karras', 'DPM++ 2M SDE Karras'],
+    ['dpm_2_ancestral', 'DPM2 a'],
+    ['KDPM2DiscreteScheduler', 'DPM2'],
+    ['uni_pc', 'UniPC'],
+    ['PLMS', 'PNDM'],
   ])('%s means %s', (text, name) => {
     expect(schedulerNamed(text)).toBe(name);
   });

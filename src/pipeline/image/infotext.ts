@@ -1,12 +1,7 @@
 // A1111's infotext: the parameters as people copy and paste them.
 
-import {
-  type GenerationParameters,
-  type ModelInfo,
-  type NoiseSource,
-  SCHEDULER_NAMES,
-  type SchedulerName,
-} from '../types.js';
+import { parseSchedulerName, splitScheduleName } from '../schedulers/names.js';
+import type { GenerationParameters, ModelInfo, NoiseSource } from '../types.js';
 
 /** What an infotext says beside the parameters. */
 export interface InfotextExtras {
@@ -26,7 +21,7 @@ export function infotextOf(
   info: Pick<ModelInfo, 'name' | 'hash' | 'defaultScheduler'>,
   { branch, stoppedAt, masked }: InfotextExtras = {},
 ): string {
-  const { sampler, schedule } = apart(p.scheduler ?? info.defaultScheduler);
+  const { method: sampler, schedule } = splitScheduleName(p.scheduler ?? info.defaultScheduler);
   const values: [string, string | number][] = [
     ['Steps', p.steps],
     ['Sampler', sampler],
@@ -55,12 +50,6 @@ export function infotextOf(
 }
 
 const PROGRAM = 'Ylem';
-
-/** "DPM++ 2M Karras" is the sampler "DPM++ 2M" with the schedule type "Karras". */
-function apart(scheduler: string): { sampler: string; schedule: string | undefined } {
-  const match = /^(.+) (Karras|Exponential|Beta)$/.exec(scheduler);
-  return { sampler: match?.[1] ?? scheduler, schedule: match?.[2] };
-}
 
 const quote = (value: string): string => (/[,:\n]/.test(value) ? JSON.stringify(value) : value);
 
@@ -157,13 +146,10 @@ function weightingIn(
 
 /** Sampler and schedule type as one name; the spelling used here where it is known. */
 function schedulerIn(values: ReadonlyMap<string, string>): string | undefined {
-  const parts = [values.get('Sampler'), values.get('Schedule type')];
-  const name = parts.filter((part) => part && part !== 'Automatic').join(' ');
-  if (name === '') return undefined;
-  const lower = name.toLowerCase();
-  return (
-    SCHEDULER_NAMES.find((known): known is SchedulerName => known.toLowerCase() === lower) ?? name
-  );
+  const [sampler, schedule] = [values.get('Sampler'), values.get('Schedule type')];
+  if (!sampler) return undefined;
+  const name = [sampler, schedule].filter((part) => part && part !== 'Automatic').join(' ');
+  return parseSchedulerName(sampler, schedule) ?? name;
 }
 
 function keyValues(line: string): Map<string, string> {

@@ -77,9 +77,13 @@ export function trainSigmas(alphasCumprod: Float32Array): Float32Array {
   return alphasCumprod.map((a) => sqrt32(f32(f32(1 - a) / a)));
 }
 
-/** alpha-bar of timestep t; beyond the last one, where an offset may lead, that of the last. */
+/**
+ * alpha-bar of timestep t; beyond the last one, where an offset may lead, that of the last. The
+ * rounding of numpy.arange makes a trailing schedule end at -1 now and then, which Python reads as
+ * the last one too.
+ */
 export const alphaAt = (alphasCumprod: Float32Array, t: number): number =>
-  alphasCumprod[Math.min(t, alphasCumprod.length - 1)]!;
+  alphasCumprod.at(t) ?? alphasCumprod.at(-1)!;
 
 /** alpha-bar over time, 0 to 1 */
 const ALPHA_BAR = {

@@ -27,10 +27,8 @@ export function ddpm(config: SchedulerConfig, steps: number): Scheduler {
     config.integer('steps_offset', 0, 0),
     false,
   );
-  const alphaOf = (i: number) => {
-    const t = timesteps[i];
-    return t === undefined ? 1 : alphaAt(alphasCumprod, t);
-  };
+  const alphaOf = (i: number) => alphaAt(alphasCumprod, timesteps[i]!);
+  const alphaAfter = (i: number) => ((timesteps[i + 1] ?? -1) < 0 ? 1 : alphaOf(i + 1));
 
   /** The standard deviation of equations 6 and 7. */
   function deviation(a: number, aPrevious: number): number {
@@ -50,7 +48,7 @@ export function ddpm(config: SchedulerConfig, steps: number): Scheduler {
 
     step(modelOutput, i, sample, noise) {
       const a = alphaOf(i);
-      const aPrevious = alphaOf(i + 1);
+      const aPrevious = alphaAfter(i);
       const b = f32(1 - a);
       const alpha = f32(a / aPrevious);
 
@@ -78,7 +76,7 @@ export function ddpm(config: SchedulerConfig, steps: number): Scheduler {
       return combine([sqrt32(a), original], [sqrt32(f32(1 - a)), noise]);
     },
     sigmaAfter(i) {
-      const a = alphaOf(i + 1);
+      const a = alphaAfter(i);
       return sqrt32(f32(f32(1 - a) / a));
     },
     state: () => ({}),

@@ -229,6 +229,7 @@ function spaced(
     0,
   );
   const top = trainSteps - clipped;
+  if (top < 1) config.reject('lambda_min_clipped', 'less than the lambda of some timestep');
   if (spacing === 'linspace') {
     return linspace(0, top - 1, n + 1)
       .map(roundHalfEven)

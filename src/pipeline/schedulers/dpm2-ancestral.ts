@@ -4,13 +4,14 @@
 import type { SchedulerConfig } from './config.js';
 import { doubled, middle, timestepsOfCalls } from './dpm2.js';
 import {
+  ancestral,
   initialDeviation,
   kSchedule,
   predictOriginal,
   scaleToModel,
   slope,
 } from './k-diffusion.js';
-import { combine, f32, sqrt32 } from './math.js';
+import { combine, f32 } from './math.js';
 import type { Scheduler } from './scheduler.js';
 
 /** @param steps 1 to num_train_timesteps */
@@ -20,12 +21,9 @@ export function dpm2Ancestral(config: SchedulerConfig, steps: number): Scheduler
   const sigmas = Float32Array.from([...levels.sigmas, 0]);
 
   // how far each step goes down, and how much noise brings it up again
-  const next = (k: number) => sigmas[k + 1] ?? 0;
-  const up = sigmas.map((sigma, k) => {
-    const [from2, to2] = [f32(sigma * sigma), f32(next(k) * next(k))];
-    return to2 === 0 ? 0 : sqrt32(f32(f32(to2 * f32(from2 - to2)) / from2));
-  });
-  const down = up.map((u, k) => sqrt32(f32(f32(next(k) * next(k)) - f32(u * u))));
+  const pairs = Array.from(sigmas, (sigma, k) => ancestral(sigma, sigmas[k + 1] ?? 0));
+  const up = Float32Array.from(pairs, (pair) => pair.up);
+  const down = Float32Array.from(pairs, (pair) => pair.down);
   const midpoints = sigmas.map((sigma, k) => middle(sigma, down[k]!));
   // one entry per call, as in diffusers: the first call of a step has an even number
   const [level, between, noiseOf, target] = [sigmas, midpoints, up, down].map(doubled) as [

@@ -3,8 +3,14 @@
 
 import { forwardProcess, trainSigmas } from './betas.js';
 import type { SchedulerConfig } from './config.js';
-import { initialDeviation, predictOriginal, scaleToModel, slope } from './k-diffusion.js';
-import { combine, f32, interpolate, sqrt32 } from './math.js';
+import {
+  ancestral,
+  initialDeviation,
+  predictOriginal,
+  scaleToModel,
+  slope,
+} from './k-diffusion.js';
+import { combine, f32, interpolate } from './math.js';
 import type { Scheduler } from './scheduler.js';
 import { readSpacing, spacedTimesteps } from './spacing.js';
 
@@ -28,11 +34,7 @@ export function eulerAncestral(config: SchedulerConfig, steps: number): Schedule
     step(modelOutput, i, sample, noise) {
       const from = sigmas[i]!;
       const to = sigmas[i + 1]!;
-      const from2 = f32(from * from);
-      const to2 = f32(to * to);
-      const up = sqrt32(f32(f32(to2 * f32(from2 - to2)) / from2));
-      const down = sqrt32(f32(to2 - f32(up * up)));
-
+      const { up, down } = ancestral(from, to);
       const x0 = predictOriginal(predictionType, modelOutput, sample, from);
       // drawn on the last step too (times 0), so that the stream stays where diffusers has it
       const z = noise.randn([sample.length]);

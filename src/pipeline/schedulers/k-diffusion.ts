@@ -84,3 +84,15 @@ export function predictOriginal(
 /** d = (x - x0) / sigma, the slope of the probability flow ODE. */
 export const slope = (sample: Float32Array, x0: Float32Array, sigma: number): Float32Array =>
   divide(combine([1, sample], [-1, x0]), sigma);
+
+/**
+ * An ancestral step between two sigmas: down to where fresh noise of deviation `up` leads to `to`
+ * (Song et al., arXiv 2011.13456). Where float32 cannot tell down from 0, its exact to^2 / from.
+ */
+export function ancestral(from: number, to: number): { up: number; down: number } {
+  const [from2, to2] = [f32(from * from), f32(to * to)];
+  if (to2 === 0) return { up: 0, down: 0 };
+  const up = sqrt32(f32(f32(to2 * f32(from2 - to2)) / from2));
+  const down2 = f32(to2 - f32(up * up));
+  return { up, down: down2 > 0 ? sqrt32(down2) : f32(to2 / from) };
+}

@@ -88,11 +88,15 @@ export function choiceOf(name: SchedulerName): Choice {
   return { className, override: { ...override, ...sigmas } };
 }
 
-/** A name as its method and its schedule, as A1111's infotext has them in two fields. */
-export function split(name: SchedulerName): { method: Method; schedule: Schedule | undefined } {
+const split = splitScheduleName<Method>;
+
+/** A name as its method and its schedule of sigmas, as A1111's infotext has them in two fields. */
+export function splitScheduleName<M extends string = string>(
+  name: string,
+): { readonly method: M; readonly schedule: Schedule | undefined } {
   const schedule = SCHEDULES.find((s) => name.endsWith(` ${s}`));
   const method = schedule === undefined ? name : name.slice(0, -schedule.length - 1);
-  return { method: method as Method, schedule };
+  return { method: method as M, schedule };
 }
 
 /**

@@ -34,7 +34,11 @@ export interface Scheduler {
   readonly timesteps: readonly number[];
   /** standard deviation of the initial noise */
   readonly initNoiseSigma: number;
-  /** calls per asked-for step: 1, or 2 for Heun-like ones (image-to-image counts in these) */
+  /**
+   * Calls per asked-for step: 1, or 2 for Heun and DPM2 (but for their last step, which is one call).
+   * A run may begin at any call that is a multiple of it: a fresh scheduler, x from `addNoise` at
+   * that call, then `step` from there on. Image-to-image leaves out the first (n - int(n s)) * order.
+   */
   readonly order: number;
   /** the sample as the model wants to see it at call i (Euler divides by sqrt(sigma^2 + 1)) */
   scaleModelInput(sample: Float32Array, i: number): Float32Array;
