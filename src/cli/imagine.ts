@@ -81,7 +81,7 @@ async function paint(
         progress.update(index, total);
       },
     });
-    const { image, timings } = await run.result.catch((error: unknown) => {
+    const { image, infotext, timings } = await run.result.catch((error: unknown) => {
       throw asArgument(error);
     });
     await writeWhole(asked.out, image.bytes);
@@ -94,7 +94,8 @@ async function paint(
     const { encode, unet, decode } = timings;
     const total = performance.now() - from;
     progress.end();
-    report(asked, parameters, info, rounded({ load, encode, unet, decode, total }), files);
+    const model = { ...info, hash: /, Model hash: (\w+)/.exec(infotext)?.[1] };
+    report(asked, parameters, model, rounded({ load, encode, unet, decode, total }), files);
   } finally {
     await engine.close();
   }
@@ -235,7 +236,7 @@ function rounded(timings: Timings): Timings {
 function report(
   { json }: ImagineArguments,
   parameters: GenerationParameters,
-  info: ModelInfo,
+  info: ModelInfo & { readonly hash: string | undefined },
   timings: Timings,
   files: readonly string[],
 ): void {

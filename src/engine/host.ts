@@ -186,7 +186,8 @@ export class Host {
     const rgb = await this.#exclusive(() => model.decode(latents, mayBeBlack));
     if (!mayBeBlack) checkPicture(rgb, model.info);
     const fileFrom = performance.now();
-    const infotext = infotextOf(parameters, model.info, {
+    const identity = { ...model.info, hash: await model.hash() };
+    const infotext = infotextOf(parameters, identity, {
       ...(branch !== undefined && { branch }),
       ...(stopped && { stoppedAt: index }),
       ...(job.init?.mask !== undefined && { masked: true }),

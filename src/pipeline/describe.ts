@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { UserError } from '../errors.js';
-import { type FamilyLayout, familyOf, LAYOUTS } from './families/layout.js';
+import { defaultsOf, type FamilyLayout, familyOf, LAYOUTS } from './families/layout.js';
 import { readJson } from './files.js';
 import { type OnnxHeader, readOnnxHeader } from './onnx-header.js';
 import { NotProtobuf } from './protobuf.js';
@@ -318,6 +318,9 @@ function factsFrom(sources: Sources): ModelFacts {
     number(denoiserConfig.out_channels) ??
     number(sample?.shape[1]) ??
     4;
+  const guided =
+    header?.inputs.some(({ name }) => name === 'timestep_cond' || name === 'guidance') === true;
+  const defaults = defaultsOf(family, sources.schedulerConfig, guided);
   return {
     name: basename(root),
     directory: root,
@@ -329,8 +332,8 @@ function factsFrom(sources: Sources): ModelFacts {
     sizeMultiple: vaeScale * (family === 'flux' ? 2 : multiple),
     defaultWidth: number(own.width) ?? sampleSize * vaeScale,
     defaultHeight: number(own.height) ?? sampleSize * vaeScale,
-    defaultSteps: number(own.steps) ?? layout.steps,
-    defaultGuidanceScale: number(own.guidanceScale) ?? layout.guidanceScale,
+    defaultSteps: number(own.steps) ?? defaults.steps,
+    defaultGuidanceScale: number(own.guidanceScale) ?? defaults.guidanceScale,
     defaultScheduler: displayName(sources.schedulerConfig),
   };
 }

@@ -1,7 +1,5 @@
 // A model directory brought to life: what it is, and from parameters to steps to a picture.
 
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { UserError } from '../errors.js';
@@ -9,12 +7,14 @@ import { begin } from './begin.js';
 import { denoise } from './denoise.js';
 import type { Family } from './families/family.js';
 import { loadFamily } from './families/index.js';
+import { modelHash } from './hash.js';
 import { readInit } from './image/read.js';
 import { type Json, number, object } from './json.js';
 import { checkInit, checkParameters } from './parameters.js';
 import { pipelineConfig } from './pipeline-config.js';
 import { loadPreviewer, type Previewer } from './preview.js';
 import { BUILT_IN, kindOf, whyNot } from './providers.js';
+import { loadSafetyChecker, type SafetyChecker } from './safety.js';
 import { createScheduler, parseSchedulerConfig, schedulerDisplayName } from './schedulers/index.js';
 import { type Graph, readJson, type SessionOptions } from './session.js';
 import { fastestThreads, loadWithThreads, timesSlower } from './threads.js';
@@ -59,14 +59,20 @@ export class Model {
   /** what the directory's ylem.json says of every picture */
   readonly #conditioning: { readonly guidanceRescale?: number };
 
+  readonly #session: SessionOptions;
+  #hash: Promise<string> | undefined;
+  #checker: Promise<SafetyChecker> | undefined;
+
   constructor(
     info: ModelInfo,
     family: Family,
     previewer: Previewer,
     schedulerConfig: unknown,
     defaults: Json,
+    session: SessionOptions,
   ) {
     this.info = info;
+    this.#session = session;
     const guidanceRescale = number(defaults.guidanceRescale);
     this.#conditioning = guidanceRescale === undefined ? {} : { guidanceRescale };
     this.#family = family;
@@ -119,6 +125,8 @@ export class Model {
       ...(extra !== undefined && { extra }),
     });
     this.timings.encode = performance.now() - begun;
+    // Made while the picture is: its file says the hash. A failure is told to whoever asks.
+    this.hash().catch(() => {});
     yield* denoise({ scheduler, predict, beginning, dims, ...(signal && { signal }) });
   }
 
@@ -139,8 +147,30 @@ export class Model {
     return this.#previewer.draw(latents);
   }
 
-  dispose(): Promise<void> {
-    return this.#family.release();
+  /** Which model this is: 10 hex digits (see hash.ts). Reads its weights when first asked for. */
+  hash(): Promise<string> {
+    this.#hash ??= modelHash(join(this.info.directory, this.#family.hashedPart));
+    return this.#hash;
+  }
+
+  /**
+   * Whether the directory's own safety checker flags a picture; undefined where it has none. The
+   * checker is loaded when it is first asked.
+   * @throws UserError naming the file of the checker that is damaged
+   */
+  async checkSafety(image: RgbImage): Promise<boolean | undefined> {
+    const root = this.info.directory;
+    const found = await stat(join(root, 'safety_checker', 'model.onnx')).catch(() => undefined);
+    if (found === undefined) return undefined;
+    this.#checker ??= loadSafetyChecker(root, this.#session);
+    return (await this.#checker).flags(image);
+  }
+
+  async dispose(): Promise<void> {
+    const checker = await this.#checker?.catch(() => undefined);
+    await this.#previewer.release?.();
+    await checker?.release();
+    await this.#family.release();
   }
 }
 
@@ -197,7 +227,7 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
         warnings,
         defaults,
       );
-      const model = new Model(info, family, previewer, schedulerConfig, defaults);
+      const model = new Model(info, family, previewer, schedulerConfig, defaults, session);
       model.timings.load = performance.now() - begun;
       return model;
     } catch (error) {
@@ -256,7 +286,6 @@ async function describe(
     defaultSteps: given('steps', family.defaults.steps),
     defaultGuidanceScale: given('guidanceScale', family.defaults.guidanceScale),
     defaultScheduler: schedulerDisplayName(schedulerConfig),
-    hash: await hashOf(join(root, family.hashedPart)),
     previewKind: previewer.kind,
     warnings: [...warnings, ...family.warnings],
   };
@@ -271,16 +300,4 @@ async function denoiserBytes(root: string): Promise<number> {
     }
   }
   return bytes;
-}
-
-/** sha256 of the graph's file, and of the weights where they lie beside it; 10 hex digits. */
-async function hashOf(folder: string): Promise<string> {
-  const hash = createHash('sha256');
-  for (const file of ['model.onnx', 'model.onnx_data', 'weights.pb']) {
-    const path = join(folder, file);
-    if (file !== 'model.onnx' && !(await stat(path).catch(() => undefined))?.isFile()) continue;
-    for await (const part of createReadStream(path, { highWaterMark: 1 << 20 }))
-      hash.update(part as Buffer);
-  }
-  return hash.digest('hex').slice(0, 10);
 }

@@ -4,6 +4,7 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Family } from './families/family.js';
 import { rgb } from './families/vae.js';
+import { knownMap, type LinearMap, SD_MAP, SD3_MAP } from './latent-rgb.js';
 import { TorchGenerator } from './noise/torch.js';
 import { floats, type Graph, openGraph, readJson, type SessionOptions } from './session.js';
 import type { FloatTensor, RgbImage } from './types.js';
@@ -12,31 +13,13 @@ export interface Previewer {
   readonly kind: 'decoder' | 'linear' | 'vae';
   /** a picture of scaled latents [1, C, h, w] */
   draw(latents: FloatTensor): Promise<RgbImage>;
+  /** frees what it has opened for itself */
+  release?(): Promise<void>;
 }
-
-/**
- * Stable Diffusion 1.x and 2.x latents to RGB, as the community has fitted them (ComfyUI's
- * latent_formats.py, class SD15).
- */
-const SD_FACTORS: LinearMap = {
-  factors: [
-    [0.3512, 0.2297, 0.3227],
-    [0.325, 0.4974, 0.235],
-    [-0.2829, 0.1762, 0.2721],
-    [-0.212, -0.2616, -0.7177],
-  ],
-  bias: [0, 0, 0],
-};
 
 /** ms that a full decode may take to count as cheap */
 const CHEAP_DECODE = 40;
-const DECODERS = ['preview_decoder', 'taesd_decoder', 'vae_decoder_tiny'];
-
-/** C rows of [r, g, b] and a bias: latents to RGB in [-1, 1]. */
-interface LinearMap {
-  readonly factors: readonly (readonly number[])[];
-  readonly bias: readonly number[];
-}
+const DECODERS = ['preview_decoder', 'taesd_decoder', 'taesd', 'vae_decoder_tiny'];
 
 export async function loadPreviewer(
   root: string,
@@ -46,10 +29,15 @@ export async function loadPreviewer(
   for (const folder of DECODERS) {
     const path = join(root, folder, 'model.onnx');
     if (!(await exists(path))) continue;
-    return tinyDecoder(
-      await openGraph(root, path, options),
-      await readJson(root, join(root, folder, 'config.json'), true),
-    );
+    const graph = await openGraph(root, path, options);
+    const channels = Number([...graph.inputs.values()][0]?.shape[1]);
+    if (channels > 0 && channels !== model.parts.latentChannels) {
+      // of another model: its pictures would mean nothing
+      await graph.release();
+      continue;
+    }
+    const config = await readJson(root, join(root, folder, 'config.json'), true);
+    return tinyDecoder(graph, config);
   }
   const { parts } = model;
   const given = linearMap(
@@ -64,11 +52,8 @@ export async function loadPreviewer(
   const area = (parts.sampleSize / small.dims[2]!) ** 2;
   if ((performance.now() - begun) * area < CHEAP_DECODE)
     return { kind: 'vae', draw: (latents) => model.decode(latents) };
-  const known =
-    parts.latentChannels === 4 &&
-    parts.vaeScale === 8 &&
-    Math.abs(parts.scalingFactor - 0.18215) < 1e-5;
-  return linear(known ? SD_FACTORS : fitLinear(small, image));
+  const known = knownMap(parts.latentChannels, parts.vaeScale, parts.scalingFactor);
+  return linear(known ?? fitLinear(small, image));
 }
 
 /**
@@ -84,7 +69,8 @@ export async function plainPreviewer(
     const given = linearMap(json, channels);
     if (given !== undefined) return linear(given);
   }
-  if (channels === 4) return linear(SD_FACTORS);
+  if (channels === 4) return linear(SD_MAP);
+  if (channels === 16) return linear(SD3_MAP);
   const factors = Array.from({ length: channels }, (_, k) => [0, 1, 2].map((c) => +(k === c) / 2));
   return linear({ factors, bias: [0, 0, 0] });
 }
@@ -108,6 +94,7 @@ function tinyDecoder(graph: Graph, config: unknown): Previewer {
         signed ? (v) => v / 2 + 0.5 : (v) => v,
       );
     },
+    release: () => graph.release(),
   };
 }
 

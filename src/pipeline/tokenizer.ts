@@ -50,7 +50,7 @@ export async function loadTokenizer(
   );
   let tokenizer: Tokenizer;
   try {
-    tokenizer = new Tokenizer(withSpecialTokens(json, config, special), config);
+    tokenizer = new Tokenizer(unicodeSpaces(withSpecialTokens(json, config, special)), config);
   } catch (error) {
     throw new UserError(
       'model-file-damaged',
@@ -104,6 +104,39 @@ function withSpecialTokens(json: Json, config: Json, special: Json): Json {
     added.push(addedToken(content, id));
   }
   return { ...json, added_tokens: added };
+}
+
+/** How GPT-2's byte-level tokenizer cuts a text into words. */
+const WORDS =
+  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\p{White_Space}\\p{L}\\p{N}]+|\\p{White_Space}+(?!\\P{White_Space})|\\p{White_Space}+";
+
+/**
+ * White space as Unicode and the tokenizers of transformers have it. JavaScript's own \s counts the
+ * byte order mark among it, and not the next line character.
+ */
+function unicodeSpaces(json: unknown): Json {
+  const change = (key: string, value: unknown): unknown => {
+    if (key === 'Regex' && typeof value === 'string') {
+      return value.replace(/\\(.)/gs, (whole, letter: string) =>
+        letter === 's' ? '\\p{White_Space}' : letter === 'S' ? '\\P{White_Space}' : whole,
+      );
+    }
+    if (object(value).type === 'WhitespaceSplit') {
+      const pattern = { Regex: '\\p{White_Space}+' };
+      return { type: 'Split', pattern, behavior: 'Removed', invert: false };
+    }
+    const { type, use_regex: cuts, add_prefix_space: prefix } = object(value);
+    if (key !== 'decoder' && type === 'ByteLevel' && cuts !== false && prefix === false) {
+      const cut = { type: 'Split', pattern: { Regex: WORDS }, behavior: 'Isolated', invert: false };
+      return { type: 'Sequence', pretokenizers: [cut, { ...object(value), use_regex: false }] };
+    }
+    if (key === 'vocab' || key === 'merges' || typeof value !== 'object' || value === null)
+      return value;
+    return Array.isArray(value)
+      ? value.map((item, i) => change(String(i), item))
+      : Object.fromEntries(Object.entries(value).map(([name, item]) => [name, change(name, item)]));
+  };
+  return object(change('', json));
 }
 
 const addedToken = (content: string, id: number): Json => ({

@@ -161,8 +161,6 @@ export interface ModelInfo extends ModelFacts {
   readonly threads?: number;
   /** why each provider before it was not taken */
   readonly providersTried: readonly { readonly name: string; readonly reason: string }[];
-  /** sha256 of the UNet file, the first 10 hex digits, as A1111 names models */
-  readonly hash: string;
   /** what draws previews: 'decoder', 'linear' or 'vae' */
   readonly previewKind: string;
   readonly warnings: readonly string[];

@@ -109,6 +109,8 @@ export interface FamilySource {
   /** 'unet' or 'transformer' */
   readonly denoiserPart: string;
   readonly denoiserConfig: Json;
+  /** scheduler/scheduler_config.json */
+  readonly scheduler: Json;
   readonly session: SessionOptions;
   /** what was seen so far that has no effect */
   readonly warnings: readonly string[];

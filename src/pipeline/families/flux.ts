@@ -8,6 +8,7 @@ import type { FloatTensor } from '../types.js';
 import { compose, type Text } from './compose.js';
 import { type Conditions, Denoiser, type Layout } from './denoiser.js';
 import type { Conditioning, Family, FamilyLoader, FamilySource } from './family.js';
+import { defaultsOf } from './layout.js';
 import { PromptEncoder } from './prompt.js';
 import { transformerParts } from './transformer.js';
 import { Vae } from './vae.js';
@@ -129,7 +130,7 @@ async function load(source: FamilySource): Promise<Family> {
   return compose({
     name: 'flux',
     parts,
-    defaults: guided ? { steps: 28, guidanceScale: 3.5 } : { steps: 4, guidanceScale: 1 },
+    defaults: defaultsOf('flux', source.scheduler, guided),
     source,
     denoiser,
     vae,

@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
 import { object } from '../json.js';
+import { parseSchedulerConfig } from '../schedulers/index.js';
 import { type Graph, openGraph, readJson, type SessionOptions } from '../session.js';
 import type { Family, FamilyLoader, FamilySource } from './family.js';
 import { flux } from './flux.js';
@@ -27,6 +28,12 @@ export async function loadFamily(root: string, session: SessionOptions): Promise
   const opened: Graph[] = [denoiser];
   try {
     const config = await readJson(root, join(root, denoiserPart, 'config.json'), true);
+    const scheduler = await readJson(
+      root,
+      join(root, 'scheduler', 'scheduler_config.json'),
+      true,
+      parseSchedulerConfig,
+    );
     const loader = chooseFamily(className, denoiser, denoiserPart);
     return await loader.load({
       root,
@@ -35,6 +42,7 @@ export async function loadFamily(root: string, session: SessionOptions): Promise
       denoiser,
       denoiserPart,
       denoiserConfig: object(config),
+      scheduler: object(scheduler),
       session,
       warnings: await notices(root, className, loader),
       opened,

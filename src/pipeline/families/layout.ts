@@ -96,3 +96,41 @@ export function familyOf(
   if (typeof denoiserConfig.time_cond_proj_dim === 'number') return 'lcm';
   return 'sd';
 }
+
+/**
+ * Steps and guidance of a model that says none itself: the family's, or fewer for one that was
+ * distilled, which is seen by its scheduler or by a transformer that takes no guidance.
+ *
+ * @param guided whether the denoiser takes the guidance as an input
+ */
+export function defaultsOf(
+  family: string,
+  schedulerConfig: unknown,
+  guided: boolean,
+): { readonly steps: number; readonly guidanceScale: number } {
+  const { steps, guidanceScale } = LAYOUTS[family]!;
+  const few = { steps: 4, guidanceScale: 1 };
+  switch (family) {
+    case 'sd':
+    case 'sdxl':
+      if (guided) return { ...few, guidanceScale: 8.5 }; // SDXL as a latent consistency model
+      return fewSteps((schedulerConfig ?? {}) as Json) ? few : { steps, guidanceScale };
+    case 'flux':
+      return guided ? { steps, guidanceScale } : few; // schnell
+    default:
+      return { steps, guidanceScale };
+  }
+}
+
+/** How a model with few steps is recognised: by what its makers put into the scheduler's file. */
+function fewSteps(scheduler: Json): boolean {
+  const name = String(scheduler._class_name);
+  if (/^(LCM|TCD)Scheduler$/.test(name)) return true;
+  // SD Turbo, SDXL Turbo and Lightning; zero-SNR models have trailing steps as well.
+  return (
+    /^Euler/.test(name) &&
+    scheduler.timestep_spacing === 'trailing' &&
+    scheduler.prediction_type !== 'v_prediction' &&
+    scheduler.rescale_betas_zero_snr !== true
+  );
+}

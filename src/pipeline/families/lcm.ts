@@ -4,6 +4,7 @@
 import { compose, type Text } from './compose.js';
 import { type Conditions, Denoiser } from './denoiser.js';
 import type { Conditioning, Family, FamilyLoader, FamilySource } from './family.js';
+import { defaultsOf } from './layout.js';
 import { PromptEncoder } from './prompt.js';
 import { GuidanceInput, unetSizes } from './unet.js';
 import { Vae } from './vae.js';
@@ -23,7 +24,7 @@ async function load(source: FamilySource): Promise<Family> {
   return compose({
     name: 'lcm',
     parts: unetSizes(source, denoiser, vae).parts,
-    defaults: { steps: 4, guidanceScale: 8.5 },
+    defaults: defaultsOf('lcm', source.scheduler, true),
     source,
     denoiser,
     vae,

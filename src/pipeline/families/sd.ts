@@ -2,15 +2,10 @@
 
 import { compose, type Text } from './compose.js';
 import { type Conditions, Denoiser } from './denoiser.js';
-import {
-  type Conditioning,
-  type Family,
-  type FamilyLoader,
-  type FamilySource,
-  json,
-} from './family.js';
+import type { Conditioning, Family, FamilyLoader, FamilySource } from './family.js';
+import { defaultsOf } from './layout.js';
 import { PromptEncoder } from './prompt.js';
-import { fewSteps, unetSizes } from './unet.js';
+import { unetSizes } from './unet.js';
 import { Vae } from './vae.js';
 
 export const sd: FamilyLoader = {
@@ -41,11 +36,10 @@ async function load(source: FamilySource): Promise<Family> {
     await conditions({ role: 'negative', text: '' }, plain),
     await conditions({ role: 'prompt', text: 'a' }, plain),
   );
-  const quick = fewSteps(await json(source, 'scheduler/scheduler_config.json'));
   return compose({
     name: 'sd',
     parts,
-    defaults: quick ? { steps: 4, guidanceScale: 1 } : { steps: 20, guidanceScale: 7.5 },
+    defaults: defaultsOf('sd', source.scheduler, false),
     source,
     denoiser,
     vae,

@@ -13,6 +13,7 @@ import {
   type FamilySource,
   hasGraph,
 } from './family.js';
+import { defaultsOf } from './layout.js';
 import { PromptEncoder } from './prompt.js';
 import { joinFeatures, joinTokens, joinVectors } from './tensors.js';
 import { transformerParts } from './transformer.js';
@@ -77,7 +78,7 @@ async function load(source: FamilySource): Promise<Family> {
   return compose({
     name: 'sd3',
     parts,
-    defaults: { steps: 28, guidanceScale: 7 },
+    defaults: defaultsOf('sd3', source.scheduler, false),
     source,
     ...(third === undefined && {
       warnings: ['The model has no text_encoder_3 (T5): long prompts have less effect.'],

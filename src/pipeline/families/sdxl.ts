@@ -11,11 +11,11 @@ import {
   type FamilyLoader,
   type FamilySource,
   hasGraph,
-  json,
 } from './family.js';
+import { defaultsOf } from './layout.js';
 import { PromptEncoder } from './prompt.js';
 import { joinFeatures, zerosLike } from './tensors.js';
-import { fewSteps, GuidanceInput, unetSizes } from './unet.js';
+import { GuidanceInput, unetSizes } from './unet.js';
 import { Vae } from './vae.js';
 
 export const sdxl: FamilyLoader = {
@@ -50,7 +50,7 @@ async function load(source: FamilySource): Promise<Family> {
   encoders.push(last);
   const denoiser = new Denoiser(source.denoiser, { sample: 'sample' });
   const vae = await Vae.load(source, { scalingFactor: 0.13025, normalised: true });
-  const { parts, least } = unetSizes(source, denoiser, vae);
+  const { parts, least } = unetSizes(source, denoiser, vae, 128);
   const guidance = new GuidanceInput(source);
   const zeros = source.index.force_zeros_for_empty_prompt !== false;
   const scored =
@@ -96,15 +96,10 @@ async function load(source: FamilySource): Promise<Family> {
       await conditions({ role: 'prompt', text: 'a' }, plain),
     );
   }
-  const quick = fewSteps(await json(source, 'scheduler/scheduler_config.json'));
   return compose({
     name: 'sdxl',
     parts,
-    defaults: guidance.present
-      ? { steps: 4, guidanceScale: 8.5 }
-      : quick
-        ? { steps: 4, guidanceScale: 1 }
-        : { steps: 30, guidanceScale: 5 },
+    defaults: defaultsOf('sdxl', source.scheduler, guidance.present),
     source,
     denoiser,
     vae,

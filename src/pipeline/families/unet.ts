@@ -17,11 +17,15 @@ export interface UnetSizes {
   readonly least: number;
 }
 
-/** @throws UserError for a UNet with channels that nothing here can fill */
+/**
+ * @param otherwise latents per side, where neither configuration nor graph says them
+ * @throws UserError for a UNet with channels that nothing here can fill
+ */
 export function unetSizes(
   { denoiser: graph, denoiserConfig: config }: FamilySource,
   denoiser: Denoiser,
   vae: Vae,
+  otherwise = 64,
 ): UnetSizes {
   const sample = graph.inputs.get('sample')!;
   const output = [...graph.outputs.values()][0];
@@ -46,25 +50,12 @@ export function unetSizes(
       inpaintChannels,
       vaeScale: vae.scale,
       sizeMultiple: vae.scale * least,
-      sampleSize: number(configured) ?? size(sample.shape[2]) ?? 64,
+      sampleSize: number(configured) ?? size(sample.shape[2]) ?? otherwise,
       scalingFactor: vae.scalingFactor,
       shiftFactor: vae.shiftFactor,
       precision: denoiser.precision,
     },
   };
-}
-
-/** How a model with few steps is recognised: by what its makers put into the scheduler's file. */
-export function fewSteps(scheduler: Readonly<Record<string, unknown>>): boolean {
-  const name = String(scheduler._class_name);
-  if (/^(LCM|TCD)Scheduler$/.test(name)) return true;
-  // SD Turbo, SDXL Turbo and Lightning; zero-SNR models have trailing steps as well.
-  return (
-    /^Euler/.test(name) &&
-    scheduler.timestep_spacing === 'trailing' &&
-    scheduler.prediction_type !== 'v_prediction' &&
-    scheduler.rescale_betas_zero_snr !== true
-  );
 }
 
 /** The guidance as an input, for UNets that were distilled with it. */

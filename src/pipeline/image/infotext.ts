@@ -12,13 +12,19 @@ export interface InfotextExtras {
   readonly masked?: boolean;
 }
 
+/** What an infotext says of the model. */
+export type InfotextModel = Pick<ModelInfo, 'name' | 'defaultScheduler'> & {
+  /** 10 hex digits, as `Model.hash` gives them */
+  readonly hash: string;
+};
+
 /**
  * The infotext of a picture that this model paints. Sampler and schedule type stand apart, as A1111
  * has it since 1.9; its clip skip counts from 1, diffusers' from 0.
  */
 export function infotextOf(
   p: GenerationParameters,
-  info: Pick<ModelInfo, 'name' | 'hash' | 'defaultScheduler'>,
+  info: InfotextModel,
   { branch, stoppedAt, masked }: InfotextExtras = {},
 ): string {
   const { method: sampler, schedule } = splitScheduleName(p.scheduler ?? info.defaultScheduler);
