@@ -1,6 +1,6 @@
 // The engine with its real process and a real (tiny) model.
 
-import { copyFile, cp, mkdtemp, readdir, rm, truncate } from 'node:fs/promises';
+import { copyFile, cp, mkdtemp, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -168,6 +168,61 @@ describe('a generation', () => {
     const [early, late] = [await branch(2), await branch(11)];
     expect(late).toBeGreaterThan(0);
     expect(late).toBeLessThan(early);
+  });
+});
+
+describe('a generation from an init image', () => {
+  const guided = async (start: EngineJob['start'] = { kind: 'noise' }): Promise<EngineJob> => ({
+    ...job({ steps: 40, strength: 0.5 }, start),
+    init: {
+      image: await readFile(new URL('../fixtures/guide/image-64x64.png', import.meta.url)),
+      mask: await readFile(new URL('../fixtures/guide/mask-64x64.png', import.meta.url)),
+    },
+  });
+
+  it('keeps the steps that it does, says what it began from, and goes on with the same bytes', async () => {
+    const reports: StepReport[] = [];
+    const keep = { onStep: (report: StepReport) => reports.push(report) };
+    const whole = await shared.run(await guided(), keep).result;
+    expect(reports.map(({ index }) => index)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+    expect(whole).toMatchObject({ index: 20, total: 20 });
+    expect(whole.infotext).toContain('Denoising strength: 0.5');
+    expect(whole.infotext).toContain('Inpaint area');
+    const { checkpoint } = reports[7]!;
+    const again = await shared.run(await guided({ kind: 'resume', checkpoint })).result;
+    expect(again.image.bytes).toEqual(whole.image.bytes);
+    const start = { kind: 'branch', step: reports[4]!.kept, seed: 7 } as const;
+    const branch = await shared.run(await guided(start)).result;
+    expect(branch).toMatchObject({ index: 20, total: 20 });
+    expect(branch.infotext).toContain('Branch step: 5');
+    expect(branch.image.bytes).not.toEqual(whole.image.bytes);
+    const sheet = { kind: 'sheet', frames: 9, order: 'reading', show: 'prediction' } as const;
+    const kept = reports.map((report) => report.kept);
+    expect((await shared.evolution(kept, sheet, 8 << 20)).type).toBe('image/png');
+  });
+
+  it('gives the same bytes when its process dies on the way', async () => {
+    const engine = engineWith();
+    const undisturbed = await paint(engine, await guided());
+    let struck = false;
+    const run = engine.run(await guided(), {
+      onStep: ({ index }) => {
+        if (index === 5 && !struck) {
+          struck = true;
+          strike(engine, 'SIGKILL');
+        }
+      },
+    });
+    expect((await run.result).image.bytes).toEqual(undisturbed);
+    expect(struck).toBe(true);
+  });
+
+  it('tells what is no picture as a UserError', async () => {
+    const init = { image: Buffer.from('words') };
+    const failure = await shared
+      .run({ ...(await guided()), init })
+      .result.catch((error: unknown) => error);
+    expect(failure).toMatchObject({ name: 'UserError', identifier: 'bad-image' });
   });
 });
 
