@@ -32,6 +32,13 @@ export async function paintFrom(
   ephemeral: boolean,
 ): Promise<void> {
   const info = await modelOf(bot.engines, exchange, ephemeral, given.model);
+  if (!info.takesImages) {
+    throw new UserError(
+      'no-vae-encoder',
+      `The model ${info.name} cannot begin from an image: it has no VAE encoder. Choose another.`,
+      { name: info.name },
+    );
+  }
   const usual = files.mask === null ? USUAL_STRENGTH.image : USUAL_STRENGTH.mask;
   const wanted = { ...given, strength: given.strength ?? usual };
   parametersFor(wanted, info, bot.rules);

@@ -41,7 +41,11 @@ export const models: SlashCommand = {
           model.bytes < 1e9,
         ),
       ];
-      const hints = [texts.goodFor(kindOf(model)), ...(model.loaded ? [texts.loaded] : [])];
+      const hints = [
+        texts.goodFor(kindOf(model)),
+        ...(model.takesImages ? [] : [texts.noImages]),
+        ...(model.loaded ? [texts.loaded] : []),
+      ];
       return `- ${name}\n  ${facts.join(' · ')}\n  -# ${hints.join(' ')}`;
     });
     const shown: string[] = [];

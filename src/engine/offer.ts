@@ -63,7 +63,8 @@ export class Offer {
   }
 
   #summary({ description, isDefault }: Entry): ModelSummary {
-    const { name, directory, bytes, fingerprint, skipsClip, warnings } = description;
+    const { name, directory, bytes, fingerprint, warnings } = description;
+    const { skipsClip, takesImages } = description;
     const info = this.#infos.get(directory);
     // What was loaded knows best.
     const facts = info ?? description.facts;
@@ -76,7 +77,8 @@ export class Offer {
     const { family, precision, latentChannels, vaeScale, sizeMultiple } = facts;
     const { defaultWidth, defaultHeight, defaultSteps, defaultGuidanceScale } = facts;
     return {
-      ...{ offered: true, name, directory, isDefault, loaded, bytes, fingerprint, skipsClip },
+      ...{ offered: true, name, directory, isDefault, loaded, bytes, fingerprint },
+      ...{ skipsClip, takesImages },
       ...{ family, precision, latentChannels, vaeScale, sizeMultiple },
       ...{ defaultWidth, defaultHeight, defaultSteps, defaultGuidanceScale },
       defaultScheduler: facts.defaultScheduler,

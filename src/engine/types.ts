@@ -116,6 +116,8 @@ export interface OfferedModel extends ModelFacts {
   readonly fingerprint: string;
   /** it takes a clip skip */
   readonly skipsClip: boolean;
+  /** a picture of its may begin from another */
+  readonly takesImages: boolean;
   /** what of the directory has no effect, one sentence each */
   readonly warnings: readonly string[];
 }

@@ -40,6 +40,8 @@ export interface ModelDescription {
   readonly fingerprint: string;
   /** its text encoder gives the states of its layers, so that some may be left out */
   readonly skipsClip: boolean;
+  /** it has a VAE encoder: a picture may begin from another */
+  readonly takesImages: boolean;
   /** why it cannot be painted with, the gravest first; empty for a sound one */
   readonly problems: readonly UserError[];
   /** what is left out or unknown, one sentence each */
@@ -81,6 +83,7 @@ export async function describeModel(directory: string): Promise<ModelDescription
     bytes: 0,
     fingerprint: '',
     skipsClip: false,
+    takesImages: false,
     problems,
     warnings: [],
   };
@@ -161,6 +164,9 @@ export async function describeModel(directory: string): Promise<ModelDescription
       ({ part, header: graph }) =>
         part.name === 'text_encoder' &&
         graph?.outputs.some(({ name }) => /^hidden_states\.\d+$/.test(name)),
+    ),
+    takesImages: inspected.some(
+      ({ part, problem }) => part.name === 'vae_encoder' && problem === undefined,
     ),
     problems,
     warnings: [

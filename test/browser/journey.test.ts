@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
+import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { inPage, launch, newest, type Visit, visit } from './browser.js';
+import { focused, inPage, launch, newest, type Visit, visit } from './browser.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -115,5 +116,53 @@ test('from the first line to the picture, another one, and its steps', async () 
   await box.getByRole('link', { name: 'Download' }).waitFor();
   await page.keyboard.press('Escape');
   await box.waitFor({ state: 'hidden' });
+  expect(here.errors).toEqual([]);
+});
+
+test('from a picture: by the menu of its message with the keyboard alone, and by files of one’s own', async () => {
+  const done = page.locator('.message', { has: page.getByRole('button', { name: 'Reroll' }) });
+  const message = done.first();
+  const apps = message.getByRole('button', { name: 'Apps' });
+  await apps.focus();
+  await page.keyboard.press('Enter');
+  await focused(page.getByRole('menuitem', { name: 'Reroll' }));
+  await page.keyboard.press('ArrowDown');
+  await focused(page.getByRole('menuitem', { name: 'Use as init image' }));
+  await page.keyboard.press('Escape');
+  await focused(apps);
+  expect(await page.getByRole('menu').count()).toBe(0);
+  // The same by the mouse's other button, beside the picture.
+  await message.locator('.head').click({ button: 'right' });
+  await page.getByRole('menuitem', { name: 'Use as init image' }).click();
+  const form = page.getByRole('dialog', { name: 'Paint from this picture' });
+  await form.getByLabel('Prompt', { exact: true }).fill('a fox in the snow');
+  await form.getByLabel('strength').fill('0.5');
+  const before = await newest(page).getAttribute('data-id');
+  await form.getByRole('button', { name: 'Submit' }).click();
+  const painted = await another(before);
+  await seed();
+  await newest(page).getByText('from an image, strength 0.5').waitFor();
+  expect(await newest(page).locator('.context').textContent()).toContain('Use as init image');
+
+  await page.keyboard.type('/imagine');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('a fox by the sea');
+  const own = await sharp({
+    create: { width: 96, height: 64, channels: 3, background: '#3060c0' },
+  })
+    .png()
+    .toBuffer();
+  for (const name of ['image', 'mask']) {
+    const field = page.getByRole('button', { name, exact: true });
+    await field.click();
+    const chooser = page.waitForEvent('filechooser');
+    await page.getByText('Choose, paste or drop a file').last().click();
+    await (await chooser).setFiles({ name: `${name}.png`, mimeType: 'image/png', buffer: own });
+    await page.getByText(`${name}.png`).first().waitFor();
+  }
+  await page.getByRole('button', { name: 'Send' }).click();
+  await another(painted);
+  await seed();
+  await newest(page).getByText('from an image with a mask, strength 1').waitFor();
   expect(here.errors).toEqual([]);
 });

@@ -83,10 +83,15 @@ export const de: Texts = {
       usual: 'Ein Allrounder.',
     })[kind],
   more: (n) => (n === 1 ? 'und noch eines' : `und ${n} weitere`),
+  noImages: 'Kann nicht von einem Bild ausgehen.',
   loaded: 'Sofort bereit.',
   damaged: 'Beschädigt: Wer den Bot betreibt, findet den Grund in seinem Protokoll.',
   bytes: (count, mega) => `${count} ${mega ? 'MB' : 'GB'}`,
   errors: {
+    'no-clip-skip': () =>
+      'Dieses Modell kann keine Schichten seines Textencoders auslassen (Clip skip).',
+    'bad-weight': ({ max }) => `Die Gewichte in einem Prompt dürfen höchstens ${max} ergeben.`,
+    'no-steps': () => 'Von diesem Bild sind keine Schritte gespeichert.',
     'init-gone': () => 'Das Ausgangsbild von diesem Bild ist nicht mehr gespeichert.',
     'image-missing': () => 'Maske und Stärke gehören zu einem Ausgangsbild: Gib auch das an.',
     'no-picture': () => 'An dieser Nachricht hängt kein Bild, das ich nehmen könnte.',

@@ -79,6 +79,7 @@ export const en: Texts = {
       usual: 'An all-rounder.',
     })[kind],
   more: (n) => (n === 1 ? 'and one more' : `and ${n} more`),
+  noImages: 'Cannot begin from an image.',
   loaded: 'Ready at once.',
   damaged: 'Damaged: whoever runs this bot finds why in its log.',
   bytes: (count, mega) => `${count} ${mega ? 'MB' : 'GB'}`,

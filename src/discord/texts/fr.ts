@@ -82,10 +82,15 @@ export const fr: Texts = {
       usual: 'Bon à tout faire.',
     })[kind],
   more: (n) => (n === 1 ? 'et encore un' : `et encore ${n}`),
+  noImages: 'Ne peut pas partir d’une image.',
   loaded: 'Prêt tout de suite.',
   damaged: 'Abîmé : qui fait tourner ce bot en trouve la raison dans son journal.',
   bytes: (count, mega) => `${count} ${mega ? 'Mo' : 'Go'}`,
   errors: {
+    'no-clip-skip': () =>
+      'Ce modèle ne peut pas sauter de couches de son encodeur de texte (Clip skip).',
+    'bad-weight': ({ max }) => `Les poids d’un prompt peuvent faire au plus ${max}.`,
+    'no-steps': () => 'Aucune étape de cette image n’est gardée.',
     'init-gone': () => 'L’image de départ de cette image n’est plus gardée.',
     'image-missing': () =>
       'Un masque et une force vont avec une image de départ : donnez-la aussi.',

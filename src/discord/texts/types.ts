@@ -73,6 +73,8 @@ export interface Texts {
   /** what a model of a kind is good for, in a sentence */
   goodFor(kind: 'quick' | 'large' | 'small' | 'usual'): string;
   more(n: number): string;
+  /** of a model without a VAE encoder */
+  noImages: string;
   /** of a model: it is in memory; it cannot be painted with */
   loaded: string;
   damaged: string;
