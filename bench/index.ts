@@ -1,4 +1,5 @@
-// npm run bench: what the README claims, measured. `npm run bench -- bot` or `-- sd15` runs a part.
+// npm run bench: what the README claims, measured. `npm run bench -- bot` or `-- sd15` runs a part;
+// `-- providers [sd15|sdxl]` runs only when it is asked for (bench/gpu.md).
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import build from '../test/support/build.js';
 import { benchBot } from './bot.bench.js';
 import { benchOverhead } from './overhead.bench.js';
+import { benchProviders } from './providers.bench.js';
 import { makeSd15 } from './support/sd15.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -14,10 +16,15 @@ const tiny = join(root, 'test', 'fixtures', 'models', 'tiny-sd');
 const wanted = process.argv.slice(2);
 const asked = (part: string): boolean => wanted.length === 0 || wanted.includes(part);
 
-build();
+if (wanted[0] !== 'providers') build();
 process.stdout.write(
   `${cpus()[0]?.model}, ${availableParallelism()} cores, Node ${process.version}\n`,
 );
+
+if (wanted[0] === 'providers') {
+  await benchProviders(wanted.slice(1));
+  process.exit();
+}
 
 if (asked('bot') || asked('hydrogen')) {
   const { bareMs } = await benchOverhead(

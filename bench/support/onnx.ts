@@ -128,6 +128,11 @@ export class GraphBuilder {
     return this.#constant(this.float, dims, this.#raw(new Float32Array(values)));
   }
 
+  /** what Resize takes: float32 in graphs of any precision */
+  scales(values: readonly number[]): string {
+    return this.#constant(FLOAT, [values.length], new Uint8Array(new Float32Array(values).buffer));
+  }
+
   /** weights from the data file: normal-like with standard deviation `fill`, or ones */
   weight(dims: readonly number[], fill: number | 'ones'): string {
     const name = `w_${this.#weights.length}`;
