@@ -32,12 +32,6 @@ const CASES = JSON.parse(
   await readFile(join(FIXTURES, 'guide/cases.json'), 'utf8'),
 ) as readonly Case[];
 
-/** Classes that are not there yet. */
-const PENDING = ['DDPM', 'LMS', 'Heun', 'KDPM2', 'Singlestep', 'DEIS', 'UniPC', 'TCD'];
-const supported = CASES.filter(
-  ({ config }) => !PENDING.some((name) => String(config?._class_name).includes(name)),
-);
-
 const folders: string[] = [];
 const models: Model[] = [];
 afterEach(async () => {
@@ -129,7 +123,7 @@ async function expectSame({ data }: RgbImage, name: string): Promise<void> {
 const caseOf = (name: string): Case => CASES.find((one) => one.name === name)!;
 
 describe('a picture equals the one by diffusers', () => {
-  it.each(supported)('$name', async (one) => {
+  it.each(CASES)('$name', async (one) => {
     const model = await load(await variant(one.config, GRAPHS[one.kind]));
     await expectSame(await paint(model, one.parameters, await initOf(one)), one.name);
   });
