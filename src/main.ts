@@ -12,10 +12,10 @@ export async function start(): Promise<void> {
   const logger = createLogger(config.logLevel, process.stdout, [config.discord.token ?? '']);
   for (const warning of config.warnings) logger.warn(warning);
   try {
-    const { modelDirectory, modelsDirectory, providers, threads } = config;
+    const { modelDirectory, modelsDirectory, providers, safety, threads } = config;
     const memoryBytes = (config.modelMemory ?? usualBudget()) / config.engines;
     const settings = {
-      ...{ modelDirectory, modelsDirectory, memoryBytes, providers, logger },
+      ...{ modelDirectory, modelsDirectory, memoryBytes, providers, safety, logger },
       ...(threads ? { threads } : {}),
     };
     const engines = new EnginePool(

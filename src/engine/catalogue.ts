@@ -36,7 +36,7 @@ export class Catalogue {
 
   /** As they were when last looked at, the default first, the rest by name. */
   get entries(): readonly Entry[] {
-    if (performance.now() - this.#scannedAt > STALE) void this.refresh();
+    if (performance.now() - this.#scannedAt > STALE) void this.refresh().catch(() => {});
     return this.#entries;
   }
 

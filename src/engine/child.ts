@@ -17,9 +17,8 @@ function end(): void {
 }
 
 // A new process may get a lost accelerator back; the bot starts it and brings the run to its end.
-const host = new Host(send, (error) => {
-  console.error(error.message);
-  end();
+const host = new Host(send, ({ provider, message }) => {
+  void send({ kind: 'lost', provider, reason: message }).finally(end);
 });
 process.on('message', (message: ToEngine) => {
   if (message.kind === 'close') void host.close().finally(end);

@@ -19,7 +19,7 @@ export class Offer {
   constructor(modelDirectory: string, modelsDirectory: string | undefined, memoryBytes: number) {
     this.#catalogue = new Catalogue(modelDirectory, modelsDirectory);
     this.#memoryBytes = memoryBytes;
-    void this.#catalogue.refresh();
+    void this.#catalogue.refresh().catch(() => {}); // whoever asks is told
   }
 
   get summaries(): readonly ModelSummary[] {

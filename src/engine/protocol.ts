@@ -3,6 +3,7 @@
 
 import { type ErrorContext, UserError } from '../errors.js';
 import type { EncodedImage, EvolutionOptions, KeptStep, ModelInfo } from '../pipeline/types.js';
+import type { Safety } from './settings.js';
 import type { EngineJob, Preview, RunResult, StepReport } from './types.js';
 
 /** A model directory as the engine process needs to know it. */
@@ -49,6 +50,7 @@ export interface HostOptions {
   readonly memoryBytes: number;
   /** bytes beyond what the loaded models need at which the process is to be replaced */
   readonly slackBytes: number;
+  readonly safety: Safety;
 }
 
 /**
@@ -89,6 +91,8 @@ export type FromEngine =
   | { readonly kind: 'loaded'; readonly info: ModelInfo; readonly milliseconds: number }
   | { readonly kind: 'unloadable'; readonly directory: string; readonly error: WireError }
   | { readonly kind: 'unloaded'; readonly directory: string }
+  /** no model call can succeed in this process any more, which ends now */
+  | { readonly kind: 'lost'; readonly provider: string; readonly reason: string }
   /** memory of unloaded models does not come back: nothing more is done until it is replaced */
   | { readonly kind: 'worn'; readonly bytes: number }
   /** the attempt has been taken up: from here on a death counts against its run */

@@ -23,8 +23,6 @@ export class ActiveRun {
   /** the process said that it took this try up: from here on a death counts against the run */
   taken = false;
   deaths = 0;
-  /** accelerators lost under it since it last changed the provider */
-  losses = 0;
   /** the newest checkpoint and the step it stands after */
   checkpoint: { readonly bytes: Uint8Array; readonly index: number } | undefined;
   stopping = false;

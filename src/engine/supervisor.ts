@@ -2,16 +2,18 @@
 // brings a run that lost its process to its end or to one clear error.
 
 import { resolve } from 'node:path';
-import type { Logger } from 'pino';
 import { UserError } from '../errors.js';
 import type { EncodedImage, ModelInfo } from '../pipeline/types.js';
 import { type Deferred, deferred } from './deferred.js';
-import { inWords, usualBudget } from './memory.js';
+import { type Death, Keeper } from './keeper.js';
+import { Ladder } from './ladder.js';
+import { usualBudget } from './memory.js';
 import { Offer } from './offer.js';
-import { EngineProcess, type ProcessEnd } from './process.js';
-import { type EngineRequest, type FromEngine, fromWire } from './protocol.js';
+import type { EngineProcess } from './process.js';
+import { type EngineRequest, type FromEngine, fromWire, type HostOptions } from './protocol.js';
 import { type Reply, Requests } from './requests.js';
 import { ActiveRun, type RunMessage } from './run.js';
+import type { EngineSettings } from './settings.js';
 import {
   type Engine,
   EngineDied,
@@ -24,39 +26,6 @@ import {
   type RunResult,
 } from './types.js';
 
-export interface EngineSettings {
-  /** a diffusers ONNX directory: the model of jobs that name none */
-  readonly modelDirectory: string;
-  /** its sub-directories that are models are offered as well; absent: the default alone */
-  readonly modelsDirectory?: string;
-  /** bytes that loaded models may take; absent: a share of the machine's memory */
-  readonly memoryBytes?: number;
-  /**
-   * Bytes that unloaded models may leave behind before the process is replaced at the next load;
-   * absent: a quarter of `memoryBytes`, at least 512 MB.
-   */
-  readonly slackBytes?: number;
-  /** such as 'cuda' and 'cpu', tried in this order */
-  readonly providers: readonly string[];
-  /** CPU threads of a model call; absent: probed or left to onnxruntime */
-  readonly threads?: number;
-  readonly logger?: Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
-  /**
-   * ms that the process may keep silent before it is killed, 120 000 unless given. Calls that were
-   * seen to take long extend it: it is a lower bound. The first run may be silent five times as long.
-   */
-  readonly stallMs?: number;
-  /** ms that loading a model may take, 600 000 unless given */
-  readonly loadMs?: number;
-  /** ms before the first restart, doubled with each further death, 100 unless given */
-  readonly backOffMs?: number;
-}
-
-const MAX_BACK_OFF_MS = 30_000;
-/** A process that lived this long (ms) without harm starts the back-off anew. */
-const SOUND_AFTER_MS = 60_000;
-/** Processes that died in a row before the default model was loaded, after which the engine gives up. */
-const MAX_LOAD_DEATHS = 4;
 /** Processes that may die under one run or request. */
 const MAX_DEATHS = 2;
 const MIN_SLACK = 512e6;
@@ -77,24 +46,13 @@ class Supervisor implements LocalEngine {
   readonly #defaultDirectory: string;
   readonly #memoryBytes: number;
   readonly #offer: Offer;
+  readonly #ladder: Ladder;
+  readonly #keeper: Keeper;
   readonly #ready = deferred<ModelInfo>();
   #info: ModelInfo | undefined;
-  #process: EngineProcess | undefined;
-  /** the process has said something */
-  #opened = false;
-  /** the directory that it is loading */
-  #loading: string | undefined;
-  #restart: NodeJS.Timeout | undefined;
-  /** deaths in a row, for the back-off */
-  #deaths = 0;
-  /** of these, the ones before the default model was loaded */
-  #loadDeaths = 0;
-  #loadedAt = 0;
   /** reasons already in the log why providers were not taken */
   readonly #told = new Set<string>();
   #closed: Promise<void> | undefined;
-  /** resolves `close` when the process has ended */
-  #onEnd: (() => void) | undefined;
 
   #run: ActiveRun | undefined;
   #attempts = 0;
@@ -105,7 +63,15 @@ class Supervisor implements LocalEngine {
     this.#defaultDirectory = resolve(settings.modelDirectory);
     this.#memoryBytes = settings.memoryBytes ?? usualBudget();
     this.#offer = new Offer(this.#defaultDirectory, settings.modelsDirectory, this.#memoryBytes);
-    this.#start();
+    this.#ladder = new Ladder(settings.providers);
+    this.#keeper = new Keeper(settings, this.#defaultDirectory, () => this.#options(), {
+      started: (child) => this.#started(child),
+      message: (message) => this.#hear(message),
+      died: (death) => this.#died(death),
+      replaced: () => this.#replaced(),
+      gaveUp: (error) => this.#gaveUp(error),
+    });
+    this.#keeper.want();
   }
 
   get ready(): Promise<ModelInfo> {
@@ -117,7 +83,7 @@ class Supervisor implements LocalEngine {
   }
 
   get pid(): number | undefined {
-    return this.#process?.pid;
+    return this.#keeper.process?.pid;
   }
 
   get models(): readonly ModelSummary[] {
@@ -136,6 +102,7 @@ class Supervisor implements LocalEngine {
     }
     const run = new ActiveRun(job, handlers);
     if (this.#closed === undefined) {
+      if (this.#ladder.climb()) this.#keeper.replace();
       this.#run = run;
       void this.#find(run);
     } else {
@@ -144,7 +111,7 @@ class Supervisor implements LocalEngine {
     return {
       id: job.id,
       result: run.result.promise,
-      nextPreview: () => run.nextPreview(this.#process),
+      nextPreview: () => run.nextPreview(this.#keeper.process),
       stop: () => this.#stop(run),
       cancel: () => this.#cancel(run),
     };
@@ -163,12 +130,14 @@ class Supervisor implements LocalEngine {
   #stop(run: ActiveRun): void {
     if (run !== this.#run || run.stopping) return;
     run.stopping = true;
-    if (run.attempt !== undefined) this.#process?.send({ kind: 'stop', attempt: run.attempt });
+    if (run.attempt !== undefined)
+      this.#keeper.process?.send({ kind: 'stop', attempt: run.attempt });
   }
 
   #cancel(run: ActiveRun): void {
     if (run !== this.#run) return;
-    if (run.attempt !== undefined) this.#process?.send({ kind: 'cancel', attempt: run.attempt });
+    if (run.attempt !== undefined)
+      this.#keeper.process?.send({ kind: 'cancel', attempt: run.attempt });
     // The caller is free at once. The next run waits in the process's pipe until the model call in
     // progress has ended, or in this object until the process was killed for its silence.
     this.#settle(run, (result) => result.reject(new RunCancelled(run.job.id)));
@@ -178,19 +147,18 @@ class Supervisor implements LocalEngine {
   #settle(run: ActiveRun, tell: (result: Deferred<RunResult>) => void): void {
     if (run !== this.#run) return;
     this.#run = undefined;
+    this.#ladder.runEnded();
     run.settle(tell);
   }
 
   /** Gives the process what waits for it; without a process, sees to it that one is coming. */
   #work(): void {
-    if (this.#process === undefined) {
-      if (this.#restart === undefined) this.#start();
-      return;
-    }
-    this.#requests.send(this.#process);
+    const child = this.#keeper.want();
+    if (child === undefined) return;
+    this.#requests.send(child);
     const run = this.#run;
     if (run?.model === undefined || run.attempt !== undefined) return;
-    run.begin(this.#process, ++this.#attempts, run.model);
+    run.begin(child, ++this.#attempts, run.model);
   }
 
   // --- requests -----------------------------------------------------------------------------
@@ -217,25 +185,19 @@ class Supervisor implements LocalEngine {
 
   // --- the process --------------------------------------------------------------------------
 
-  #start(): void {
-    this.#restart = undefined;
-    if (this.#closed !== undefined) return;
-    const { providers, threads, logger } = this.#settings;
-    const { stallMs = 120_000, loadMs = 600_000 } = this.#settings;
-    this.#opened = false;
-    this.#loading = undefined;
-    const child = new EngineProcess(
-      { stallMs, loadMs },
-      {
-        message: (message) => this.#hear(message),
-        line: (line) => logger?.debug({ pid: child.pid }, `engine: ${line}`),
-        end: (end) => this.#died(end),
-      },
-    );
-    this.#process = child;
+  #options(): HostOptions {
+    const { threads, slackBytes, safety = 'blur' } = this.#settings;
     const memoryBytes = this.#memoryBytes;
-    const slackBytes = this.#settings.slackBytes ?? Math.max(MIN_SLACK, memoryBytes / 4);
-    child.send({ kind: 'open', options: { providers, threads, memoryBytes, slackBytes } });
+    return {
+      providers: this.#ladder.providers,
+      threads,
+      memoryBytes,
+      slackBytes: slackBytes ?? Math.max(MIN_SLACK, memoryBytes / 4),
+      safety,
+    };
+  }
+
+  #started(child: EngineProcess): void {
     // A run brings its own model; else the default is made ready for the next one.
     if (this.#run === undefined || this.#info === undefined) void this.#preload(child);
     this.#work();
@@ -243,40 +205,22 @@ class Supervisor implements LocalEngine {
 
   async #preload(child: EngineProcess): Promise<void> {
     child.send({ kind: 'load', model: await this.#offer.locate(undefined) });
-    this.#work();
   }
 
   #hear(message: FromEngine): void {
-    const { logger } = this.#settings;
     switch (message.kind) {
-      case 'opened':
-        this.#opened = true;
-        this.#process?.watchdog.loadEnded();
-        return;
-      case 'loading':
-        this.#loading = message.directory;
-        this.#process?.watchdog.loadBegins();
-        return;
       case 'loaded':
-        this.#loading = undefined;
-        this.#process?.watchdog.loadEnded();
         this.#modelLoaded(message.info, message.milliseconds);
         return;
       case 'unloadable':
-        this.#loading = undefined;
-        this.#process?.watchdog.loadEnded();
         this.#modelUnloadable(message.directory, fromWire(message.error));
         return;
       case 'unloaded':
         this.#offer.unloaded(message.directory);
-        logger?.info({ directory: message.directory }, 'a model was unloaded to make room');
-        return;
-      case 'worn':
-        logger?.info(
-          { bytes: message.bytes },
-          `the engine process holds ${inWords(message.bytes)} and is replaced before the next model`,
+        this.#settings.logger?.info(
+          { directory: message.directory },
+          'a model was unloaded to make room',
         );
-        this.#replace();
         return;
       case 'reply':
         this.#requests.settle(message.id, (reply) => reply.resolve(message.value));
@@ -284,10 +228,11 @@ class Supervisor implements LocalEngine {
       case 'refused':
         this.#requests.settle(message.id, (reply) => reply.reject(fromWire(message.error)));
         return;
-      case 'dropped':
-      case 'pong':
-        return;
-      default:
+      case 'started':
+      case 'progress':
+      case 'preview':
+      case 'done':
+      case 'failed':
         // A word about a run that was cancelled, or about a try before this one, is no news.
         if (this.#run !== undefined && this.#run.attempt === message.attempt) {
           this.#hearRun(this.#run, message);
@@ -308,12 +253,12 @@ class Supervisor implements LocalEngine {
         run.previewed(message.preview);
         return;
       case 'done':
-        this.#process?.watchdog.runEnded();
-        this.#deaths = 0;
+        this.#keeper.process?.watchdog.runEnded();
+        this.#keeper.sound();
         this.#settle(run, (result) => result.resolve(run.withTimes(message.result)));
         return;
       case 'failed':
-        this.#process?.watchdog.runEnded();
+        this.#keeper.process?.watchdog.runEnded();
         this.#settle(run, (result) => result.reject(fromWire(message.error)));
         return;
     }
@@ -322,8 +267,6 @@ class Supervisor implements LocalEngine {
   #modelLoaded(info: ModelInfo, milliseconds: number): void {
     const { logger } = this.#settings;
     const isDefault = info.directory === this.#defaultDirectory;
-    if (isDefault) this.#loadDeaths = 0;
-    this.#loadedAt = performance.now();
     this.#offer.loaded(info);
     for (const { name, reason } of info.providersTried) {
       const line = `provider ${name} was not taken: ${reason}`;
@@ -349,62 +292,44 @@ class Supervisor implements LocalEngine {
     else logger?.error({ directory, err: error }, 'the engine could not load a model');
   }
 
-  #died({ how, lastWords }: ProcessEnd): void {
-    const { logger, backOffMs = 100 } = this.#settings;
-    const loading = this.#loading;
-    const loadingDefault = !this.#opened || loading === this.#defaultDirectory;
-    this.#process = undefined;
+  /** What was in the process goes to the next one, or is over. */
+  #died({ how, counts, loading, lost }: Death): void {
+    const twice = () => new EngineDied(`The engine process ${how} twice under one job.`);
     this.#offer.allUnloaded();
-    this.#onEnd?.();
-    if (this.#closed !== undefined) return;
-
-    const sound = performance.now() - this.#loadedAt > SOUND_AFTER_MS;
-    if (!loadingDefault && loading === undefined && sound) this.#deaths = 0;
-    this.#deaths += 1;
-    if (loadingDefault) this.#loadDeaths += 1;
-    logger?.warn({ deaths: this.#deaths, lastWords }, `the engine process ${how}`);
-    if (this.#loadDeaths >= MAX_LOAD_DEATHS) {
-      this.#giveUp(
-        new EngineDied(
-          `The engine process ${how} ${this.#loadDeaths} times while loading the model.`,
-        ),
-      );
-      return;
-    }
-    const wait = Math.min(MAX_BACK_OFF_MS, backOffMs * 2 ** (this.#deaths - 1));
-    this.#restart = setTimeout(() => this.#start(), wait);
-    this.#mourn(how, loadingDefault, loading);
-  }
-
-  /** After a death: what was in the process goes to the next one, or is over. */
-  #mourn(how: string, loadingDefault: boolean, loading: string | undefined): void {
-    const error = () => new EngineDied(`The engine process ${how} twice under one job.`);
-    this.#requests.orphaned(!loadingDefault, MAX_DEATHS, error);
+    this.#requests.orphaned(counts, MAX_DEATHS, twice);
     const run = this.#run;
     if (run === undefined || run.attempt === undefined) return;
     const from = run.orphaned();
-    const duringLoad = !loadingDefault && loading !== undefined && loading === run.model?.directory;
+    const underRun = run.taken || (loading !== undefined && loading === run.model?.directory);
     // A process that died of an earlier, cancelled run is not held against this one.
-    if (!run.taken && !duringLoad) return;
-    run.deaths += 1;
-    if (run.deaths >= MAX_DEATHS) {
-      const reason = duringLoad ? loadDeath(run, how) : error();
-      this.#settle(run, (result) => result.reject(reason));
-      return;
+    if (!underRun) return;
+    if (lost !== undefined) {
+      const providers = this.#ladder.lost(lost);
+      if (providers.length === 0) {
+        this.#settle(run, (result) => result.reject(noAccelerator(lost)));
+        return;
+      }
+      this.#settings.logger?.warn(
+        { id: run.job.id, from, providers },
+        `the accelerator of ${lost} was lost; the run goes on with ${providers.join(', ')}`,
+      );
+    } else {
+      run.deaths += 1;
+      if (run.deaths >= MAX_DEATHS) {
+        const error = loading === undefined ? twice() : loadDeath(run, how);
+        this.#settle(run, (result) => result.reject(error));
+        return;
+      }
+      this.#settings.logger?.warn({ id: run.job.id, from }, 'the run is tried once more');
     }
-    this.#settings.logger?.warn({ id: run.job.id, from }, 'the run is tried once more');
     this.#tell(() => run.handlers.onRetry?.(from));
   }
 
-  /** Ends a process that has done nothing wrong; the next one begins with all that was in it. */
-  #replace(): void {
-    const child = this.#process;
-    this.#process = undefined;
-    child?.forget();
+  /** As after a death, but nobody is to blame. */
+  #replaced(): void {
     this.#offer.allUnloaded();
-    this.#requests.orphaned(false, MAX_DEATHS, () => new Error('unreachable'));
+    this.#requests.orphaned(false, MAX_DEATHS, () => new EngineDied('it was replaced'));
     this.#run?.orphaned();
-    this.#start();
   }
 
   /** An owner's handler that throws is the owner's bug: it must not take the engine along. */
@@ -417,9 +342,8 @@ class Supervisor implements LocalEngine {
   }
 
   /** No default model, no engine: everything waiting is told why. The next job tries again. */
-  #giveUp(error: Error): void {
-    this.#settings.logger?.error({ err: error }, 'the engine could not load its model');
-    this.#loadDeaths = 0;
+  #gaveUp(error: EngineDied): void {
+    this.#offer.allUnloaded();
     this.#ready.reject(error);
     this.#requests.rejectAll(error);
     const run = this.#run;
@@ -434,21 +358,20 @@ class Supervisor implements LocalEngine {
   }
 
   async #close(graceMs: number): Promise<void> {
-    clearTimeout(this.#restart);
     const error = new EngineDied('the engine was closed');
     this.#ready.reject(error);
     this.#requests.rejectAll(error);
     if (this.#run !== undefined) this.#cancel(this.#run);
-    const child = this.#process;
-    if (child === undefined) return;
-    const ended = new Promise<void>((resolve) => {
-      this.#onEnd = resolve;
-    });
-    child.send({ kind: 'close' });
-    const timer = setTimeout(() => child.kill('was told to end'), graceMs);
-    await ended;
-    clearTimeout(timer);
+    await this.#keeper.close(graceMs);
   }
+}
+
+function noAccelerator(provider: string): UserError {
+  return new UserError(
+    'accelerator-lost',
+    `The accelerator (${provider}) was lost twice under this picture, and there is no other; try a smaller picture.`,
+    { provider },
+  );
 }
 
 function loadDeath(run: ActiveRun, how: string): UserError {

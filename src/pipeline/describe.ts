@@ -73,6 +73,30 @@ const SAMPLE = 1 << 16;
 
 /** @param directory a diffusers ONNX directory, relative to the working directory or absolute */
 export async function describeModel(directory: string): Promise<ModelDescription> {
+  try {
+    return await read(directory);
+  } catch (error) {
+    // Files may be taken away while they are looked at, or be closed to this user.
+    if (!(error instanceof Error && 'code' in error && 'syscall' in error)) throw error;
+    const root = resolve(directory);
+    const reason = `${error.message.split(',')[0]}`;
+    const sentence = `The model's files cannot be read (${reason}).`;
+    return {
+      name: basename(root),
+      directory: root,
+      facts: undefined,
+      parts: [],
+      bytes: 0,
+      fingerprint: '',
+      skipsClip: false,
+      takesImages: false,
+      problems: [new UserError('model-unreadable', sentence, { reason })],
+      warnings: [],
+    };
+  }
+}
+
+async function read(directory: string): Promise<ModelDescription> {
   const root = resolve(directory);
   const problems: UserError[] = [];
   const nothing = {

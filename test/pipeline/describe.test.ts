@@ -1,6 +1,16 @@
 // What a directory's files say of a model, held against what the loaded model says of itself.
 
-import { cp, mkdir, mkdtemp, rename, rm, truncate, unlink, writeFile } from 'node:fs/promises';
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  unlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -115,6 +125,27 @@ describe('a directory at fault', () => {
     await writeFile(join(folder, 'unet/model.onnx'), '<html>not found</html>');
     const [problem] = await problemsOf(folder);
     expect(problem?.identifier).toBe('model-file-damaged');
+  });
+
+  it('whose files cannot be read says so', async () => {
+    const folder = await copyOfTiny();
+    // A name that is too long for any file system: it fails for every user, root included.
+    const [problem] = await problemsOf(join(folder, 'x'.repeat(300)));
+    expect(problem?.identifier).toBe('model-missing');
+    await unlink(join(folder, 'unet/model.onnx_data'));
+    await symlink('model.onnx_data', join(folder, 'unet/model.onnx_data'));
+    const [loop] = await problemsOf(folder);
+    expect(loop?.message).toContain('unet/model.onnx_data');
+  });
+
+  it('whose files are taken away while it is read is at fault, not the reader', async () => {
+    const folder = await copyOfTiny();
+    const described = Array.from({ length: 8 }, () => describeModel(folder));
+    await rm(folder, { recursive: true });
+    for (const { problems, facts } of await Promise.all(described)) {
+      expect(problems.length > 0 || facts !== undefined).toBe(true);
+    }
+    await mkdir(folder); // for the cleaning up
   });
 
   it('names everything that is wrong at once', async () => {

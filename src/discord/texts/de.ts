@@ -136,6 +136,8 @@ export const de: Texts = {
       `Das Modell ${model} hat nur Schwarz gemalt; versuch es mit einem anderen Prompt, Scheduler oder Modell.`,
     'model-load-died': ({ name }) =>
       `Das Modell „${name}“ ließ sich nicht laden: Es braucht womöglich mehr Speicher, als da ist.`,
+    'accelerator-lost': () =>
+      'Die Grafikkarte ist zweimal ausgefallen; versuch es mit einem kleineren Bild.',
     'out-of-memory': () =>
       'Dieses Bild passt nicht in den Speicher des Rechners oder seiner Grafikkarte; nimm eine kleinere Größe.',
     'not-finished': () => 'Dieses Bild hat keine Schritte zu zeigen: Es wurde nicht fertig.',

@@ -135,6 +135,8 @@ export const fr: Texts = {
       `Le modèle ${model} n’a donné que du noir ; essayez un autre prompt, scheduler ou modèle.`,
     'model-load-died': ({ name }) =>
       `Le modèle « ${name} » n’a pas pu être chargé : il lui faut peut-être plus de mémoire qu’il n’y en a.`,
+    'accelerator-lost': () =>
+      'La carte graphique a lâché deux fois ; essayez une image plus petite.',
     'out-of-memory': () =>
       'Cette image ne tient pas dans la mémoire de la machine ou de sa carte graphique ; choisissez une taille plus petite.',
     'not-finished': () => 'Cette image n’a pas d’étapes à montrer : elle n’a pas été terminée.',
