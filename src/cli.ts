@@ -11,6 +11,8 @@ async function run(args: readonly string[]): Promise<number> {
   switch (command) {
     case 'imagine':
       return (await import('./cli/imagine.js')).imagine(rest);
+    case 'models':
+      return (await import('./cli/models/index.js')).models(rest);
     case 'start':
       expectNothing(command, rest);
       await (await import('./main.js')).start();
@@ -30,7 +32,7 @@ async function run(args: readonly string[]): Promise<number> {
       return 0;
     default: {
       const what = command === undefined ? 'Name a command' : `There is no command "${command}"`;
-      return complain(`${what}: start, imagine or sandbox (see ylem --help).`);
+      return complain(`${what}: start, imagine, models, doctor or sandbox (see ylem --help).`);
     }
   }
 }

@@ -8,9 +8,12 @@ export const HELP = `ylem: a Discord bot that paints from noise
   ylem sandbox                     run the sandbox alone, for a bot started elsewhere
   ylem imagine "PROMPT" --out FILE.png [options]
                                    paint one picture here, without Discord
+  ylem models list | pull | remove | check
+                                   the models that are here, and more from a hub
+  ylem doctor [--online] [--json]  what this machine offers, and what the bot would miss
   ylem --help | --version
 
-\`ylem imagine --help\` lists its options. The environment variables of the bot are explained
+\`ylem imagine --help\` and \`ylem models --help\` list their options. The environment variables of the bot are explained
 in .env.example.
 `;
 
@@ -34,4 +37,26 @@ export const IMAGINE_HELP = `ylem imagine "PROMPT" --out FILE.png [options]
   --json                one line of JSON on stdout: seed, parameters, timings (ms), files
 
 "" as the prompt paints without one. Exit status: 0; 2 for bad arguments; 1 for a failure.
+`;
+
+export const MODELS_HELP = `ylem models COMMAND
+
+  list                        the models here, * marks the one that is used by default
+  pull OWNER/NAME[@REVISION]  fetches a model from the hub: what Ylem needs of it and no more; goes
+                              on where it was cut off, and is in place only when it is whole
+    --name NAME               of its directory; OWNER--NAME unless given
+    --folder FOLDER           where it lies in the repository; found unless there are several
+    --safety-checker          also the model that finds improper pictures (1.2 GB for SD 1.x)
+  remove NAME...              removes models, and what unfinished pulls of them have left
+  check [NAME | DIRECTORY]    what a model is, whether it is whole and would run here, and in how
+                              much memory; the default model unless named
+    --hashes                  also read every file of a pulled model and compare it with the hub's
+    --run                     also load it and paint one step, and say how much memory that took
+
+  --json                      one line of JSON on stdout
+
+Models are kept in YLEM_MODELS_DIR (default: models, beside the program). HF_TOKEN is used for
+gated and private models, HF_ENDPOINT for another hub than https://huggingface.co.
+Exit status: 0; 2 for bad arguments; 1 for a failure, and for a model that would not run here;
+130 for a pull that was stopped.
 `;

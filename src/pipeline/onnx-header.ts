@@ -19,6 +19,12 @@ export interface OnnxHeader {
   readonly outputs: readonly OnnxValue[];
   /** bytes that each file beside the graph must have at least, by the name the graph gives it */
   readonly external: ReadonlyMap<string, number>;
+  /** how many weights there are of each type, as onnxruntime names types */
+  readonly weights: ReadonlyMap<string, number>;
+  /** versions of the operator sets; 'ai.onnx' is the standard one */
+  readonly opsets: ReadonlyMap<string, number>;
+  /** what made the file, such as 'pytorch 2.3.0'; '' where it does not say */
+  readonly producer: string;
 }
 
 const TYPES: Readonly<Record<number, string>> = {
@@ -51,39 +57,62 @@ export async function readOnnxHeader(path: string): Promise<OnnxHeader> {
 }
 
 async function readModel(reader: Reader, size: number): Promise<OnnxHeader> {
-  let header: OnnxHeader | undefined;
+  let graph: Awaited<ReturnType<typeof readGraph>> | undefined;
+  const opsets = new Map<string, number>();
+  const producer: string[] = [];
   await reader.fields(size, async (field, wire, end) => {
-    if (field === 7 && wire === 2) header = await readGraph(reader, end);
+    if (wire !== 2) return;
+    if (field === 7) graph = await readGraph(reader, end);
+    else if (field === 2 || field === 3)
+      producer.push(Buffer.from(await reader.bytes(end)).toString('utf8'));
+    else if (field === 8) {
+      const set = fieldsByNumber(await reader.bytes(end));
+      opsets.set(text(set.get(1)?.[0]) || 'ai.onnx', Number(set.get(2)?.[0]?.value ?? 0));
+    }
   });
-  if (header === undefined) throw new NotProtobuf('holds no ONNX graph');
-  return header;
+  if (graph === undefined) throw new NotProtobuf('holds no ONNX graph');
+  return { ...graph, opsets, producer: producer.join(' ').trim() };
 }
 
-async function readGraph(reader: Reader, end: number): Promise<OnnxHeader> {
+async function readGraph(reader: Reader, end: number) {
   const inputs: OnnxValue[] = [];
   const outputs: OnnxValue[] = [];
-  const weights = new Set<string>();
+  const names = new Set<string>();
+  const weights = new Map<string, number>();
   const external = new Map<string, number>();
   await reader.fields(end, async (field, wire, until) => {
     if (wire !== 2) return;
     if (field === 11) inputs.push(value(await reader.bytes(until)));
     else if (field === 12) outputs.push(value(await reader.bytes(until)));
     else if (field === 5) {
-      const { name, location, length } = await readTensor(reader, until);
-      weights.add(name);
+      const { name, type, count, location, length } = await readTensor(reader, until);
+      names.add(name);
+      weights.set(type, (weights.get(type) ?? 0) + count);
       if (location === undefined) return;
       external.set(location, Math.max(external.get(location) ?? 0, length));
     }
   });
-  return { inputs: inputs.filter(({ name }) => !weights.has(name)), outputs, external };
+  return {
+    inputs: inputs.filter(({ name }) => !names.has(name)),
+    outputs,
+    external,
+    weights,
+  };
 }
 
-/** TensorProto without its values. `length`: bytes that the file named `location` must have. */
+/**
+ * TensorProto without its values. `count`: how many there are; `length`: bytes that the file named
+ * `location` must have.
+ */
 async function readTensor(reader: Reader, end: number) {
-  let name = '';
+  let [name, type, count] = ['', 'other', 1];
   const entries = new Map<string, string>();
-  await reader.fields(end, async (field, wire, until) => {
+  await reader.fields(end, async (field, wire, until, value) => {
+    if (field === 1 && wire === 0) count *= value;
+    else if (field === 2 && wire === 0) type = TYPES[value] ?? 'other';
     if (wire !== 2) return;
+    // Dimensions are packed by newer writers.
+    if (field === 1) for (const size of varints(await reader.bytes(until))) count *= size;
     if (field === 8) name = Buffer.from(await reader.bytes(until)).toString('utf8');
     if (field !== 13) return;
     const pair = fieldsByNumber(await reader.bytes(until));
@@ -91,7 +120,7 @@ async function readTensor(reader: Reader, end: number) {
   });
   const location = entries.get('location');
   const length = Number(entries.get('offset') ?? 0) + Number(entries.get('length') ?? 0);
-  return { name, location, length: Number.isFinite(length) ? length : 0 };
+  return { name, type, count, location, length: Number.isFinite(length) ? length : 0 };
 }
 
 /** ValueInfoProto: name 1, type 2 { tensor_type 1 { elem_type 1, shape 2 { dim 1 {} } } } */
@@ -112,6 +141,20 @@ function value(bytes: Uint8Array): OnnxValue {
   };
 }
 
+/** Numbers one after another. */
+function varints(bytes: Uint8Array): number[] {
+  const found: number[] = [];
+  let [value, scale] = [0, 1];
+  for (const byte of bytes) {
+    value += (byte & 0x7f) * scale;
+    scale *= 128;
+    if (byte >= 0x80) continue;
+    found.push(value);
+    [value, scale] = [0, 1];
+  }
+  return found;
+}
+
 /** Walks a file's fields; what is not asked for is skipped without being read. */
 class Reader {
   readonly #file: FileHandle;
@@ -127,18 +170,20 @@ class Reader {
 
   /**
    * Calls `visit` for each field up to `end`; what the visitor leaves of a field is skipped.
-   * @param visit its third argument is where the field ends, for wire type 2
+   * @param visit its third argument is where the field ends, for wire type 2; its fourth one the
+   * number, for wire type 0
    */
   async fields(
     end: number,
-    visit: (field: number, wire: number, until: number) => Promise<void>,
+    visit: (field: number, wire: number, until: number, value: number) => Promise<void>,
   ): Promise<void> {
     while (this.#at < end) {
       const tag = await this.#varint();
       const wire = tag & 7;
       let until: number;
+      let value = 0;
       if (wire === 0) {
-        await this.#varint();
+        value = await this.#varint();
         until = this.#at;
       } else {
         const length = wire === 2 ? await this.#varint() : wire === 1 ? 8 : wire === 5 ? 4 : -1;
@@ -147,7 +192,7 @@ class Reader {
       }
       if (until > this.#size) throw new NotProtobuf('is cut off');
       if (until > end) throw new NotProtobuf('is no ONNX graph');
-      await visit(tag >>> 3, wire, until);
+      await visit(tag >>> 3, wire, until, value);
       this.#at = until;
     }
   }

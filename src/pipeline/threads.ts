@@ -139,7 +139,7 @@ async function product(threads: number, provider = 'cpu') {
 }
 
 /** An ONNX graph c = a x b of float32 matrices, written out as protocol buffer bytes. */
-function matMul(): Uint8Array {
+export function matMul(): Uint8Array {
   const field = (number: number, body: number[]) => [(number << 3) | 2, body.length, ...body];
   const whole = (number: number, value: number) => [number << 3, value];
   const text = (number: number, value: string) => field(number, [...Buffer.from(value)]);

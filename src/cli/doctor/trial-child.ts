@@ -1,0 +1,78 @@
+// The child process of a trial: reads which one from its argument, prints the outcome as one line of
+// JSON. Whatever native libraries print of their own is not read.
+
+import { writeSync } from 'node:fs';
+import { UserError } from '../../errors.js';
+import { loadModel } from '../../pipeline/index.js';
+import { tryProvider } from '../../pipeline/probe.js';
+import { fastestThreads } from '../../pipeline/threads.js';
+import type { ModelTrial, Trial } from './trials.js';
+
+/** Outcomes go to a pipe of their own: stdout belongs to the libraries. */
+const PIPE = 3;
+
+async function run(trial: Trial): Promise<unknown> {
+  switch (trial.kind) {
+    case 'provider':
+      return tryProvider(trial.provider);
+    case 'threads':
+      return { threads: await fastestThreads() };
+    case 'model':
+      return tryModel(trial);
+  }
+}
+
+async function tryModel(trial: Extract<Trial, { kind: 'model' }>): Promise<ModelTrial> {
+  const baseBytes = process.memoryUsage.rss();
+  const begun = performance.now();
+  const { directory, providers, threads } = trial;
+  const model = await loadModel(directory, { providers, ...(threads && { threads }) });
+  const load = performance.now() - begun;
+  const loadedBytes = process.memoryUsage.rss();
+  const {
+    defaultWidth: width,
+    defaultHeight: height,
+    defaultGuidanceScale,
+    defaultSteps,
+  } = model.info;
+  const stepBegun = performance.now();
+  const steps = model.generate({
+    prompt: 'a fox',
+    negativePrompt: '',
+    seed: 1,
+    steps: defaultSteps,
+    guidanceScale: defaultGuidanceScale,
+    width,
+    height,
+  });
+  const { value: step } = await steps.next();
+  const stepped = performance.now() - stepBegun;
+  if (step === undefined) throw new Error('the model made no step');
+  const decodeBegun = performance.now();
+  await model.decode(step.predictedOriginal);
+  const decode = performance.now() - decodeBegun;
+  return {
+    provider: model.info.provider,
+    providersTried: model.info.providersTried,
+    load,
+    encode: model.timings.encode,
+    step: stepped - model.timings.encode,
+    decode,
+    width,
+    height,
+    loadedBytes,
+    peakBytes: process.resourceUsage().maxRSS * 1024,
+    baseBytes,
+  };
+}
+
+try {
+  const outcome = await run(JSON.parse(process.argv[2] ?? '') as Trial);
+  writeSync(PIPE, `${JSON.stringify({ outcome })}\n`);
+} catch (error) {
+  const user = error instanceof UserError;
+  const message = error instanceof Error ? error.message : String(error);
+  writeSync(PIPE, `${JSON.stringify({ fault: { user, message } })}\n`);
+}
+// A driver's threads may keep the process, or crash while it ends in order.
+process.kill(process.pid, 'SIGKILL');

@@ -1,0 +1,313 @@
+// `ylem models pull`: a model from the hub into the models' directory. It is put together beside its
+// place and moved there whole; what was fetched before a break is used by the next try.
+
+import { constants } from 'node:fs';
+import {
+  access,
+  copyFile,
+  link,
+  mkdir,
+  open,
+  rename,
+  rm,
+  stat,
+  statfs,
+  writeFile,
+} from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import type { Config } from '../../config.js';
+import { UserError } from '../../errors.js';
+import { readOnnxHeader } from '../../pipeline/onnx-header.js';
+import { NotProtobuf } from '../../pipeline/protobuf.js';
+import { sizeText } from '../style.js';
+import {
+  discard,
+  isDirectory,
+  readSource,
+  SOURCE_FILE,
+  type Source,
+  unfinished,
+} from './directory.js';
+import { begun, diskError, fetchFile, hashOf, stored } from './download.js';
+import type { Hub, RemoteFile } from './hub.js';
+import { takeLock } from './lock.js';
+import { directoryName, type HubModel } from './names.js';
+import { selectFiles, type Wanted, type Wishes, weightsOf } from './selection.js';
+import type { Transfers } from './transfers.js';
+
+/** Bytes that stay free on the disk, for everything else that is written there. */
+const SPARE = 200e6;
+
+export interface PullRequest extends Wishes {
+  readonly model: HubModel;
+  /** of the directory; absent: `owner--name` */
+  readonly name?: string;
+}
+
+export interface Pulled {
+  readonly name: string;
+  readonly directory: string;
+  readonly commit: string;
+  readonly files: number;
+  readonly bytes: number;
+  /** false: this very commit was there already */
+  readonly changed: boolean;
+}
+
+/**
+ * @throws UserError for whatever the user, the hub or the disk stands in the way with
+ * @throws the signal's reason; what came is kept
+ */
+export async function pull(
+  request: PullRequest,
+  { modelsDirectory: models }: Config,
+  hub: Hub,
+  signal: AbortSignal,
+  transfers: Transfers,
+): Promise<Pulled> {
+  const { model } = request;
+  const { repository } = model;
+  const name = request.name ?? directoryName(model);
+  const directory = join(models, name);
+  const old = await present(directory, repository, name);
+  await writable(models);
+  transfers.say(`asking ${hub.host} for ${repository}`);
+  const commit = await hub.commitOf(model);
+  const listing = await hub.files(model, commit);
+  const selection = await selectOrHint(request, listing, hub);
+  const result = (files: readonly Wanted[], changed: boolean): Pulled => ({
+    name,
+    directory,
+    commit,
+    files: files.length,
+    bytes: files.reduce((sum, { file }) => sum + file.size, 0),
+    changed,
+  });
+  if (old !== undefined && (await isSame(old, directory, commit, selection.first))) {
+    const files = Object.entries(old.files).map(([path, { size, hash }]) => ({
+      path,
+      file: { path, size, hash },
+    }));
+    return result(files, false);
+  }
+  const store = unfinished(models, name);
+  await mkdir(store, { recursive: true }).catch((error) => {
+    throw diskError(error, store);
+  });
+  const lock = await takeLock(join(store, 'lock'), repository);
+  try {
+    if (old !== undefined) await takeOver(old, directory, listing, store);
+    await enoughRoom(store, [...selection.first, ...selection.weights]);
+    const source = { model, commit };
+    const fetchAll = async (wanted: readonly Wanted[], after: readonly Wanted[]) => {
+      let rest = [...wanted, ...after].reduce((sum, { file }) => sum + file.size, 0);
+      for (const { file, path } of wanted) {
+        rest -= file.size;
+        transfers.begin(path, file.size, rest);
+        await fetchFile(hub, source, file, store, transfers);
+        signal.throwIfAborted();
+        transfers.done();
+      }
+    };
+    await fetchAll(bySize(selection.first), selection.weights);
+    // Only the graphs themselves say which files hold their weights.
+    const weights = await weightFiles(
+      repository,
+      listing,
+      selection.folder,
+      selection.first,
+      store,
+    );
+    await enoughRoom(store, weights);
+    await fetchAll(bySize(weights), []);
+    const wanted = [...selection.first, ...weights];
+    const origin: Source = {
+      hub: hub.url,
+      repository,
+      revision: model.revision,
+      commit,
+      folder: selection.folder,
+      files: Object.fromEntries(
+        wanted.map(({ path, file }) => [path, { size: file.size, hash: file.hash }]),
+      ),
+    };
+    transfers.say('putting it together');
+    const whole = await assemble(store, wanted, origin);
+    if (await isDirectory(directory)) await discard(directory);
+    await rename(whole, directory);
+    lock.release();
+    await rm(store, { recursive: true, force: true });
+    return result(wanted, true);
+  } finally {
+    lock.release();
+  }
+}
+
+/**
+ * What a directory of this name already is.
+ * @throws UserError 'model-exists' for one that is not from this repository
+ */
+async function present(
+  directory: string,
+  repository: string,
+  name: string,
+): Promise<Source | undefined> {
+  if (!(await stat(directory).catch(() => undefined))) return undefined;
+  const source = await readSource(directory);
+  if (source?.repository === repository) return source;
+  throw new UserError(
+    'model-exists',
+    `There already is a model ${name} that is not from ${repository}: choose another name with --name, or remove that one.`,
+  );
+}
+
+async function isSame(
+  old: Source,
+  directory: string,
+  commit: string,
+  wanted: readonly Wanted[],
+): Promise<boolean> {
+  if (old.commit !== commit || !wanted.every(({ path }) => path in old.files)) return false;
+  for (const [path, { size }] of Object.entries(old.files)) {
+    const entry = await stat(join(directory, path)).catch(() => undefined);
+    if (entry?.size !== size) return false;
+  }
+  return true;
+}
+
+async function writable(models: string): Promise<void> {
+  try {
+    await mkdir(models, { recursive: true });
+    await access(models, constants.W_OK);
+  } catch (error) {
+    throw new UserError(
+      'disk-refused',
+      `Models are kept in ${models}, which cannot be written (${(error as NodeJS.ErrnoException).code}); YLEM_MODELS_DIR names another directory.`,
+    );
+  }
+}
+
+/** A repository without graphs may have them on a branch named onnx, as the first ones did. */
+async function selectOrHint(request: PullRequest, listing: readonly RemoteFile[], hub: Hub) {
+  const { repository, revision } = request.model;
+  try {
+    return selectFiles(repository, listing, request);
+  } catch (error) {
+    if (!(error instanceof UserError) || error.identifier !== 'hub-no-onnx') throw error;
+    if (revision !== 'main') throw error;
+    const branch = { repository, revision: 'onnx' };
+    const there = await hub.commitOf(branch).then(
+      () => true,
+      () => false,
+    );
+    if (!there) throw error;
+    throw new UserError(
+      error.identifier,
+      `${repository} has no ONNX graphs on its main branch, but it has a branch "onnx": pull ${repository}@onnx.`,
+    );
+  }
+}
+
+/** Files that an older revision has in common with the new one need not come again. */
+async function takeOver(
+  old: Source,
+  directory: string,
+  listing: readonly RemoteFile[],
+  store: string,
+): Promise<void> {
+  const listed = new Set(listing.map(({ hash }) => hash.hex));
+  for (const [path, { size, hash }] of Object.entries(old.files)) {
+    const file = { path, size, hash };
+    const from = join(directory, path);
+    if (!listed.has(hash.hex) || (await hashOf(from, file)) !== hash.hex) continue;
+    await putInto(stored(store, file), from);
+  }
+}
+
+/** A hard link, or a copy where the file system has no links. */
+const putInto = (target: string, from: string): Promise<void> =>
+  link(from, target).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') await copyFile(from, target, constants.COPYFILE_FICLONE);
+  });
+
+/** @throws UserError 'disk-full' before anything is fetched in vain */
+async function enoughRoom(store: string, wanted: readonly Wanted[]): Promise<void> {
+  let needed = 0;
+  for (const { file } of wanted) needed += file.size - (await begun(store, file));
+  const { bavail, bsize } = await statfs(store);
+  const free = bavail * bsize;
+  if (needed === 0 || needed + SPARE <= free) return;
+  throw new UserError(
+    'disk-full',
+    `The model needs ${sizeText(needed)} more, but ${dirname(store)} has ${sizeText(free)} free (${sizeText(SPARE)} are to stay so).`,
+    { needed, free },
+  );
+}
+
+const bySize = (wanted: readonly Wanted[]) =>
+  [...wanted].sort((a, b) => a.file.size - b.file.size || (a.path < b.path ? -1 : 1));
+
+async function weightFiles(
+  repository: string,
+  listing: readonly RemoteFile[],
+  folder: string,
+  first: readonly Wanted[],
+  store: string,
+): Promise<Wanted[]> {
+  const found = new Map<string, Wanted>();
+  for (const { path, file } of first) {
+    if (!path.endsWith('.onnx')) continue;
+    for (const [location, bytes] of await externalOf(path, stored(store, file))) {
+      const wanted = weightsOf(repository, listing, folder, path, location);
+      if (wanted.file.size < bytes) {
+        throw new UserError(
+          'hub-wrong-bytes',
+          `${repository} is damaged: ${wanted.path} has ${wanted.file.size} bytes, but ${path} needs ${bytes} of it.`,
+        );
+      }
+      found.set(wanted.path, wanted);
+    }
+  }
+  return [...found.values()];
+}
+
+async function externalOf(path: string, file: string): Promise<ReadonlyMap<string, number>> {
+  try {
+    return (await readOnnxHeader(file)).external;
+  } catch (error) {
+    if (!(error instanceof NotProtobuf)) throw error;
+    throw new UserError('hub-wrong-bytes', `The model's ${path} ${error.message}.`);
+  }
+}
+
+/** The model's tree, of hard links to the store's files where the file system has them. */
+async function assemble(store: string, wanted: readonly Wanted[], origin: Source): Promise<string> {
+  const tree = join(store, 'tree');
+  await rm(tree, { recursive: true, force: true });
+  await mkdir(tree);
+  for (const { path, file } of wanted) {
+    const target = join(tree, path);
+    await mkdir(dirname(target), { recursive: true });
+    await putInto(target, stored(store, file));
+  }
+  // All at once, so that the file system writes its journal once and not for each file. A loss of
+  // power may then cost the pull, but never leaves a model in place that is not whole.
+  await Promise.all(wanted.map(({ path }) => toDisk(join(tree, path))));
+  await writeFile(join(tree, SOURCE_FILE), `${JSON.stringify(origin, undefined, 2)}\n`);
+  return tree;
+}
+
+async function toDisk(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** A path as it is shortest to type from here. */
+export function shortPath(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short === '' || short.startsWith('..') || short.length >= path.length ? path : short;
+}

@@ -1,0 +1,85 @@
+// What a download shows: on a terminal one moving line for the file in hand, and one line for each
+// file that is there; elsewhere only the latter.
+
+import { type OutputLike, painter, printable, sizeText, timeText } from '../style.js';
+
+const WIDTH = 20;
+/** ms between two drawings of the moving line */
+const RHYTHM = 100;
+/** ms over which the speed is measured */
+const SPAN = 8000;
+
+export interface Transfers {
+  /** a word on what is being done */
+  say(text: string): void;
+  /**
+   * @param file as it is named to the user
+   * @param size bytes
+   * @param rest bytes of the files that come after it
+   */
+  begin(file: string, size: number, rest: number): void;
+  /** @param bytes of the file in hand that are there */
+  at(bytes: number): void;
+  /** the file in hand is there and whole */
+  done(): void;
+  /** wipes the moving line */
+  end(): void;
+}
+
+export function createTransfers(out: OutputLike, now: () => number = () => Date.now()): Transfers {
+  const live = out.isTTY === true;
+  const paint = painter(out);
+  let name = '';
+  let [size, rest, shownAt] = [0, 0, Number.NEGATIVE_INFINITY];
+  /** bytes that came while this process watched, since its beginning */
+  let [moved, last] = [0, 0];
+  let marks: { readonly at: number; readonly moved: number }[] = [];
+
+  const width = () => Math.max(40, out.columns ?? 80);
+  const wipe = () => {
+    if (live) out.write('\r\x1b[K');
+  };
+  const fit = (text: string, room: number) =>
+    [...text].length <= room ? text : `…${[...text].slice(1 - room).join('')}`;
+  const speed = () => {
+    const oldest = marks[0];
+    const newest = marks.at(-1);
+    if (oldest === undefined || newest === undefined || newest.at - oldest.at < 500) return;
+    return ((newest.moved - oldest.moved) / (newest.at - oldest.at)) * 1000;
+  };
+
+  return {
+    say(text) {
+      if (live) out.write(`\r${fit(printable(text), width() - 1)}\x1b[K`);
+    },
+    begin(file, bytes, after) {
+      [name, size, rest] = [printable(file), bytes, after];
+      [last, shownAt] = [-1, Number.NEGATIVE_INFINITY];
+    },
+    at(bytes) {
+      // What was there before does not count as speed.
+      if (last >= 0 && bytes > last) moved += bytes - last;
+      last = bytes;
+      const at = now();
+      if (!live || at - shownAt < RHYTHM) return;
+      shownAt = at;
+      marks = [...marks.filter((mark) => at - mark.at <= SPAN), { at, moved }];
+      const filled = size === 0 ? WIDTH : Math.min(WIDTH, Math.floor((bytes / size) * WIDTH));
+      const bar = '█'.repeat(filled) + '░'.repeat(WIDTH - filled);
+      const rate = speed();
+      const left =
+        rate === undefined || rate < 1
+          ? ''
+          : `  ${sizeText(rate)}/s, ${timeText((size - bytes + rest) / rate)} left`;
+      const numbers = `  ${bar} ${sizeText(bytes)} of ${sizeText(size)}${left}`;
+      const room = Math.max(12, width() - 1 - [...numbers].length);
+      const line = [...(fit(name, room) + numbers)].slice(0, width() - 1).join('');
+      out.write(`\r${line}\x1b[K`);
+    },
+    done() {
+      wipe();
+      out.write(`${paint('green', '✓')} ${name}  ${paint('dim', sizeText(size))}\n`);
+    },
+    end: wipe,
+  };
+}
