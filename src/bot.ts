@@ -37,7 +37,7 @@ export async function serve(config: Config, engines: EnginePool, logger: Logger)
 
   const client = createClient(host.apiBase);
   client.on(Events.Error, (err) => logger.warn({ err }, 'the gateway had an error'));
-  client.on(Events.InteractionCreate, (i) => void handleInteraction(i, bot, rest));
+  client.on(Events.InteractionCreate, (i) => void handleInteraction(i, bot));
   endOnSignal(logger, async () => {
     await generations.close(5000);
     await engines.close(1000);

@@ -2,7 +2,7 @@
 
 import { ApplicationCommandOptionType } from 'discord-api-types/v10';
 import { textsFor } from '../discord/texts/index.js';
-import { SCHEDULER_NAMES } from '../pipeline/types.js';
+import { type ModelFacts, SCHEDULER_NAMES, type SchedulerName } from '../pipeline/types.js';
 import { described, EVERYWHERE, named } from './data.js';
 import { modelOf } from './engines.js';
 import { imageMissing, paintFrom } from './from-image.js';
@@ -196,16 +196,27 @@ export const imagine: SlashCommand = {
             value: model.name,
           }))
         : name === 'scheduler'
-          ? SCHEDULER_NAMES.map((scheduler) => ({
-              name: scheduler === own ? `${scheduler} · ${info?.name}` : scheduler,
-              value: scheduler as string,
-            })).sort((a, b) => Number(b.value === own) - Number(a.value === own))
+          ? schedulersFor(info)
+              .map((scheduler) => ({
+                name: scheduler === own ? `${scheduler} · ${info?.name}` : scheduler,
+                value: scheduler as string,
+              }))
+              .sort((a, b) => Number(b.value === own) - Number(a.value === own))
           : info === undefined
             ? []
             : commonSizes(info, bot.rules.limits).map((size) => ({ name: size, value: size }));
     await exchange.choices(matching(choices, value));
   },
 };
+
+/** Models of these families predict a flow, and only schedulers for that paint with them. */
+const FLOW_FAMILIES: readonly string[] = ['sd3', 'flux'];
+const FLOW_SCHEDULER = /^Flow /;
+
+function schedulersFor(model: ModelFacts | undefined): SchedulerName[] {
+  const flow = model !== undefined && FLOW_FAMILIES.includes(model.family);
+  return SCHEDULER_NAMES.filter((name) => FLOW_SCHEDULER.test(name) === flow);
+}
 
 /** Those that hold what was typed, the ones that begin with it first. */
 function matching<T extends { readonly value: string }>(choices: readonly T[], typed: string): T[] {

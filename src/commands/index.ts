@@ -7,7 +7,6 @@ import { parseCustomId } from '../discord/custom-id.js';
 import { tellFailure } from '../discord/errors.js';
 import { Exchange } from '../discord/exchange.js';
 import { failureOf } from '../discord/failures.js';
-import type { MessageRest } from '../discord/rest.js';
 import { UserError } from '../errors.js';
 // The file itself, not the pipeline's index: this process must not load onnxruntime.
 import { LIMITS, type Limits } from '../pipeline/parameters.js';
@@ -63,12 +62,8 @@ const messageCommandByName = new Map(
 const familyByVerb = new Map(BUTTONS.map((family) => [family.verb, family]));
 
 /** Answers one interaction. Never rejects: what goes wrong is told to the person or logged. */
-export async function handleInteraction(
-  interaction: Interaction,
-  bot: Bot,
-  rest: MessageRest,
-): Promise<void> {
-  const exchange = new Exchange(interaction, rest, Date.now());
+export async function handleInteraction(interaction: Interaction, bot: Bot): Promise<void> {
+  const exchange = new Exchange(interaction, bot.rest, Date.now());
   try {
     if (interaction.isChatInputCommand()) {
       const command = commandByName.get(interaction.commandName);

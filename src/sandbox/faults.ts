@@ -2,6 +2,7 @@
 
 import type { Gateway } from './gateway.js';
 import type {
+  BrokenDownload,
   Fault,
   FaultKind,
   FaultMatch,
@@ -68,6 +69,7 @@ class Switch implements Fault {
 
 export class FaultSwitches implements Faults {
   readonly #all = new Set<Switch>();
+  readonly #downloads: BrokenDownload[] = [];
   readonly #world: World;
   readonly #gateway: Gateway;
 
@@ -114,6 +116,15 @@ export class FaultSwitches implements Faults {
     return this.#add({ ...NOTHING, kind: 'dead-token' }, match);
   }
 
+  brokenDownload(how: BrokenDownload, times = 1): void {
+    this.#downloads.push(...Array.from({ length: times }, () => how));
+  }
+
+  /** What is to become of a download; undefined: it goes well. */
+  takeDownload(): BrokenDownload | undefined {
+    return this.#downloads.shift();
+  }
+
   expire(interaction: SandboxInteraction): void {
     const found = this.#world.interactions.get(interaction.id);
     if (!found) throw new Error(`There is no interaction ${interaction.id}.`);
@@ -138,6 +149,7 @@ export class FaultSwitches implements Faults {
 
   clear(): void {
     this.#all.clear();
+    this.#downloads.length = 0;
   }
 
   #add(effect: Effect, match: FaultMatch): Fault {

@@ -98,6 +98,20 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
         .end('This content is no longer available.');
       return;
     }
+    const broken = faults.takeDownload();
+    if (broken === 'gone') {
+      response.writeHead(404, { 'content-type': 'text/plain' }).end('Not found.');
+      return;
+    }
+    if (broken === 'moved') {
+      response.writeHead(302, { location: `${url.pathname}${url.search}` }).end();
+      return;
+    }
+    if (broken === 'cut') {
+      response.writeHead(200, { 'content-length': bytes.length });
+      response.write(bytes.subarray(0, bytes.length >> 1), () => response.destroy());
+      return;
+    }
     const name = encodeURIComponent(facts.filename);
     const inline = facts.content_type.startsWith('image/') ? 'inline' : 'attachment';
     response

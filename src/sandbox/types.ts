@@ -239,6 +239,8 @@ export interface Acknowledgement {
   readonly choices: readonly APIApplicationCommandOptionChoice[];
 }
 
+export type BrokenDownload = 'cut' | 'gone' | 'moved';
+
 export type FaultKind =
   | 'rate-limit'
   | 'status'
@@ -294,6 +296,11 @@ export interface Faults {
   unknownMessage(match: FaultMatch): Fault;
   /** 401, code 50027. */
   deadToken(match: FaultMatch): Fault;
+  /**
+   * The next `times` (default 1) downloads of attachments break off in the middle (`cut`), are
+   * answered with 404 (`gone`), or lead elsewhere (`moved`).
+   */
+  brokenDownload(how: BrokenDownload, times?: number): void;
   /** Ends an interaction's token for good, as its 15 minutes would. */
   expire(interaction: SandboxInteraction): void;
   /** Closes every gateway connection; 4000 and no code can be resumed, 1000 and 4007 cannot. */

@@ -209,6 +209,18 @@ test.each<[string, () => Promise<Parameters<SandboxUser['command']>[1]>, RegExp]
   expect(answer.content).toContain('Nothing waits');
 });
 
+test.each(['cut', 'gone', 'moved'] as const)(
+  'a download that is %s is told privately, and the next one works',
+  async (how) => {
+    const cleo = world.sandbox.user('cleo');
+    world.sandbox.faults.brokenDownload(how);
+    const image = file(await stripes(11));
+    const told = await refusal(cleo, { prompt: 'x', image, ...STEPS });
+    expect(told.content).toContain('could not be fetched');
+    await done(await cleo.command('imagine', { prompt: 'x', image, ...STEPS }));
+  },
+);
+
 test('what only shows when it is decoded ends in a sentence in the owner’s language', async () => {
   const dieter = world.sandbox.user('dieter');
   dieter.locale = 'de';

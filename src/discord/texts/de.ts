@@ -88,6 +88,8 @@ export const de: Texts = {
   damaged: 'Beschädigt: Wer den Bot betreibt, findet den Grund in seinem Protokoll.',
   bytes: (count, mega) => `${count} ${mega ? 'MB' : 'GB'}`,
   errors: {
+    'scheduler-flow': ({ scheduler }) =>
+      `Der Scheduler ${scheduler} passt nicht zu diesem Modell; nimm einen, den /imagine dafür vorschlägt.`,
     'no-clip-skip': () =>
       'Dieses Modell kann keine Schichten seines Textencoders auslassen (Clip skip).',
     'bad-weight': ({ max }) => `Die Gewichte in einem Prompt dürfen höchstens ${max} ergeben.`,

@@ -87,6 +87,8 @@ export const fr: Texts = {
   damaged: 'Abîmé : qui fait tourner ce bot en trouve la raison dans son journal.',
   bytes: (count, mega) => `${count} ${mega ? 'Mo' : 'Go'}`,
   errors: {
+    'scheduler-flow': ({ scheduler }) =>
+      `Le scheduler ${scheduler} ne va pas avec ce modèle ; prenez-en un que /imagine propose pour lui.`,
     'no-clip-skip': () =>
       'Ce modèle ne peut pas sauter de couches de son encodeur de texte (Clip skip).',
     'bad-weight': ({ max }) => `Les poids d’un prompt peuvent faire au plus ${max}.`,
