@@ -1,11 +1,14 @@
 // Pictures that users send: decoded within limits, brought to the size that is painted.
 
-import sharp, { type Sharp } from 'sharp';
+import sharp from 'sharp';
 import { UserError } from '../../errors.js';
-import type { FloatTensor, InitImage } from '../types.js';
+import type { FloatTensor, InitImage, RgbImage } from '../types.js';
+import { middle, resample, type Size } from './resample.js';
 
 /** Pixels that a sent picture may have: more than any camera in a telephone, less than a bomb. */
 const MAX_PIXELS = 120_000_000;
+/** Pictures beyond this are made smaller by the decoder before they are resized exactly. */
+const LARGE_PIXELS = 16_000_000;
 /** seconds that decoding and resizing one picture may take */
 const TIMEOUT = 30;
 /** A grey level from here on is white. */
@@ -19,10 +22,10 @@ export interface InitPixels {
 }
 
 /**
- * An init image and its mask as tensors. The picture fills width x height and is cropped evenly at
- * what is too much; the mask is laid over the picture and cropped with it. The first frame of an
- * animation is taken; EXIF orientation is heeded; transparent parts of the image become white, those
- * of the mask black.
+ * An init image and its mask as tensors, resized as diffusers resizes them, but never stretched: the
+ * picture fills width x height and is cropped evenly at what is too much; the mask is laid over the
+ * picture and cropped with it. The first frame of an animation is taken; EXIF orientation is heeded;
+ * transparent parts of the image become white, those of the mask black.
  * @param width px
  * @param height px
  * @throws UserError 'bad-image' or 'image-too-large'
@@ -32,21 +35,20 @@ export async function readInit(
   width: number,
   height: number,
 ): Promise<InitPixels> {
+  const to = { width, height };
   const from = await inspect(image, 'init image');
-  const rgb = await pixels(cover(opened(image, '#ffffff'), from, { width, height }), 'init image');
-  const pictures = { image: normalised(rgb, width, height) };
+  const picture = await decoded(image, '#ffffff', 'init image', to);
+  const pictures = { image: normalised(covering(picture, to), width, height) };
   if (mask === undefined) return pictures;
-  const over = await inspect(mask, 'mask');
-  let drawn = opened(mask, '#000000');
-  // A mask of other proportions is stretched over the picture, then cropped as the picture is.
-  if (over.width * from.height !== over.height * from.width) {
-    const { width: w, height: h } = shrunk(from);
-    drawn = sharp(await pixels(drawn.resize({ width: w, height: h, fit: 'fill' }), 'mask'), {
-      raw: { width: w, height: h, channels: 3 },
-    });
-    drawn = cover(drawn, { width: w, height: h }, { width, height });
-  } else drawn = cover(drawn, over, { width, height });
-  return { ...pictures, mask: binary(await pixels(drawn, 'mask'), width, height) };
+  await inspect(mask, 'mask');
+  const drawn = await decoded(mask, '#000000', 'mask', to);
+  // The mask's part that lies over the picture's middle, whatever its own size.
+  const { left, top, right, bottom } = middle(from, to);
+  // Multiplied first: the edges of the one are then exactly those of the other.
+  const across = (x: number) => (x * drawn.width) / from.width;
+  const down = (y: number) => (y * drawn.height) / from.height;
+  const box = { left: across(left), top: down(top), right: across(right), bottom: down(bottom) };
+  return { ...pictures, mask: binary(resample(drawn.data, drawn, box, to), width, height) };
 }
 
 /** The size of a picture as it is shown, px. @throws UserError 'bad-image' or 'image-too-large' */
@@ -55,10 +57,6 @@ export async function imageSize(bytes: Uint8Array, what: What = 'init image'): P
 }
 
 type What = 'init image' | 'mask';
-interface Size {
-  readonly width: number;
-  readonly height: number;
-}
 
 /** Only what browsers show as photographs: other formats have loaders that nobody needs here. */
 function known(bytes: Uint8Array): boolean {
@@ -93,39 +91,39 @@ async function inspect(bytes: Uint8Array, what: What): Promise<Size> {
 const bad = (what: What) =>
   new UserError('bad-image', `The ${what} must be a whole PNG, JPEG, WebP or GIF file.`, { what });
 
-function opened(bytes: Uint8Array, background: string): Sharp {
-  return sharp(bytes, { limitInputPixels: MAX_PIXELS, failOn: 'error' })
-    .autoOrient()
-    .flatten({ background });
-}
-
-function cover(picture: Sharp, from: Size, { width, height }: Size): Sharp {
-  // Pixels that fit already stay as they are.
-  if (from.width === width && from.height === height) return picture;
-  return picture.resize({ width, height, fit: 'cover', position: 'centre', kernel: 'lanczos3' });
-}
-
-/** The proportions of a picture with no more than about a million pixels. */
-function shrunk({ width, height }: Size): Size {
-  const scale = Math.min(1, Math.sqrt(1_000_000 / (width * height)));
-  const side = (px: number) => Math.max(1, Math.round(px * scale));
-  return { width: side(width), height: side(height) };
-}
-
-/** 8-bit sRGB, row-major. */
-async function pixels(picture: Sharp, what: What): Promise<Buffer> {
+/**
+ * 8-bit sRGB, row-major. Very large pictures are made smaller on the way, to no less than four times
+ * the size that is wanted: that spares memory, and no eye can tell.
+ */
+async function decoded(
+  bytes: Uint8Array,
+  background: string,
+  what: What,
+  { width, height }: Size,
+): Promise<RgbImage> {
   try {
+    const options = { limitInputPixels: MAX_PIXELS, failOn: 'error' } as const;
+    const { autoOrient } = await sharp(bytes, options).metadata();
+    let picture = sharp(bytes, options).autoOrient().flatten({ background });
+    if (autoOrient.width * autoOrient.height > LARGE_PIXELS) {
+      const size = { width: 4 * width, height: 4 * height };
+      picture = picture.resize({ ...size, fit: 'outside', withoutEnlargement: true });
+    }
     const { data, info } = await picture
       .toColourspace('srgb')
       .timeout({ seconds: TIMEOUT })
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true });
-    if (info.channels === 3) return data;
-    if (info.channels !== 1) throw new Error(`${info.channels} channels`);
-    return Buffer.from(Uint8Array.from({ length: 3 * data.length }, (_, i) => data[(i / 3) | 0]!));
+    if (info.channels !== 3) throw new Error(`${info.channels} channels`);
+    return { data, width: info.width, height: info.height };
   } catch {
     throw bad(what);
   }
+}
+
+/** The middle of a picture at a size that it fills. */
+function covering({ data, ...from }: RgbImage, to: Size): Uint8Array {
+  return resample(data, from, middle(from, to), to);
 }
 
 /** As diffusers' VaeImageProcessor: 8 bits to [-1, 1] in float32. */
