@@ -55,8 +55,6 @@ export interface BeginOptions {
   readonly dims: readonly number[];
   readonly pixels?: InitPixels | undefined;
   readonly start?: Start | undefined;
-  /** whether the scheduler itself has left out what the strength leaves out (latent consistency) */
-  readonly shortened?: boolean;
 }
 
 /**
@@ -81,9 +79,9 @@ export async function begin(options: BeginOptions): Promise<Beginning> {
  * its pipelines of flow models round the other way.
  * @throws UserError 'strength-too-small'
  */
-function skippedCalls({ parameters, scheduler, shortened }: BeginOptions): number {
+function skippedCalls({ parameters, scheduler }: BeginOptions): number {
   const { steps, strength } = parameters;
-  if (strength === undefined || shortened) return 0;
+  if (strength === undefined || scheduler.shortened) return 0;
   const kept = Math.min(steps * strength, steps);
   const left = scheduler.flow ? Math.trunc(steps - kept) : steps - Math.trunc(kept);
   if (left >= steps) {

@@ -11,11 +11,12 @@ import { modelHash } from './hash.js';
 import { readInit } from './image/read.js';
 import { type Json, number, object } from './json.js';
 import { checkInit, checkParameters } from './parameters.js';
-import { pipelineConfig } from './pipeline-config.js';
+import { type PipelineKind, pipelineConfig } from './pipeline-config.js';
 import { loadPreviewer, type Previewer } from './preview.js';
 import { BUILT_IN, kindOf, whyNot } from './providers.js';
 import { loadSafetyChecker, type SafetyChecker } from './safety.js';
 import { createScheduler, parseSchedulerConfig, schedulerDisplayName } from './schedulers/index.js';
+import type { ScheduleExtras } from './schedulers/scheduler.js';
 import { type Graph, readJson, type SessionOptions } from './session.js';
 import { fastestThreads, loadWithThreads, timesSlower } from './threads.js';
 import type {
@@ -103,7 +104,10 @@ export class Model {
       pipelineConfig(this.#schedulerConfig, kind),
       steps,
       parameters.scheduler,
-      this.#family.schedule(width, height, steps),
+      {
+        ...this.#family.schedule(width, height, steps),
+        ...shortening(kind, parameters),
+      },
     );
     // A checkpoint holds what came of the image.
     const pixels =
@@ -246,6 +250,14 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
 
 const withoutGpu = (times: number): string =>
   `its driver is ${Math.round(times)} times as slow as the CPU, so there is no GPU behind it`;
+
+/** diffusers' image-to-image pipeline of latent consistency models leaves the strength to the scheduler. */
+function shortening(
+  { family, masked }: PipelineKind,
+  { strength }: GenerationParameters,
+): ScheduleExtras {
+  return family === 'lcm' && !masked && strength !== undefined ? { strength } : {};
+}
 
 /** What the model's own scheduler cannot do is a warning: users may still name another one. */
 function schedulerWarnings(config: unknown): readonly string[] {

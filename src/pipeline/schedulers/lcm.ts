@@ -5,14 +5,14 @@ import { alphaAt, forwardProcess } from './betas.js';
 import { readClipping } from './clipping.js';
 import type { SchedulerConfig } from './config.js';
 import { combine, divide, f32, sqrt32 } from './math.js';
-import type { Scheduler } from './scheduler.js';
+import type { ScheduleExtras, Scheduler } from './scheduler.js';
 import { distilledTimesteps } from './spacing.js';
 
 /** sigma_data of the boundary condition (arXiv 2303.01469, appendix C) */
 const SIGMA_DATA = 0.5;
 
 /** @param steps 1 to original_inference_steps */
-export function lcm(config: SchedulerConfig, steps: number): Scheduler {
+export function lcm(config: SchedulerConfig, steps: number, extras: ScheduleExtras): Scheduler {
   const { trainSteps, alphasCumprod } = forwardProcess(config, {
     betaStart: 0.00085,
     betaEnd: 0.012,
@@ -27,7 +27,7 @@ export function lcm(config: SchedulerConfig, steps: number): Scheduler {
     config.reject('original_inference_steps', `at least the number of steps asked for (${steps})`);
   }
 
-  const timesteps = distilledTimesteps(trainSteps, original, steps);
+  const timesteps = distilledTimesteps(trainSteps, original, steps, extras.strength);
   const alphaAfter = (i: number) => alphaAt(alphasCumprod, timesteps[Math.min(i + 1, steps - 1)]!);
 
   return {
@@ -35,6 +35,7 @@ export function lcm(config: SchedulerConfig, steps: number): Scheduler {
     timesteps,
     initNoiseSigma: 1,
     order: 1,
+    shortened: extras.strength !== undefined,
     scaleModelInput: (sample) => sample,
 
     step(modelOutput, i, sample, noise) {

@@ -22,6 +22,11 @@ export interface ScheduleExtras {
   readonly sigmas?: readonly number[];
   /** 0 (nothing drawn; default, as diffusers' pipelines have it) to 1: how random TCD is, its paper's gamma */
   readonly eta?: number;
+  /**
+   * above 0 to 1, how much of an init image is painted anew, where the pipeline has the scheduler
+   * itself leave out the rest: LCM and TCD spread all steps over what is left
+   */
+  readonly strength?: number;
   /** whether the model predicts a flow; absent: as its own scheduler configuration says */
   readonly flow?: boolean;
 }
@@ -40,6 +45,8 @@ export interface Scheduler {
    * that call, then `step` from there on. Image-to-image leaves out the first (n - int(n s)) * order.
    */
   readonly order: number;
+  /** whether the schedule leaves out already what `ScheduleExtras.strength` leaves out */
+  readonly shortened?: boolean;
   /** the sample as the model wants to see it at call i (Euler divides by sqrt(sigma^2 + 1)) */
   scaleModelInput(sample: Float32Array, i: number): Float32Array;
   /**

@@ -1,5 +1,6 @@
 // Which training timesteps an inference run visits (arXiv 2305.08891, table 2).
 
+import { UserError } from '../../errors.js';
 import type { SchedulerConfig } from './config.js';
 import { arangeDown, linspace, roundHalfEven } from './math.js';
 
@@ -36,13 +37,26 @@ export function spacedTimesteps(
 
 /**
  * The timesteps of distilled models, falling: of the `original` ones that the distillation saw
- * (multiples of floor(T / original), less 1), n evenly spaced.
+ * (multiples of floor(T / original), less 1), n evenly spaced over the lowest part that `strength`
+ * leaves.
  * @param n 1 to original
+ * @param strength above 0 to 1
+ * @throws UserError 'strength-too-small' when fewer than n are left
  */
-export function distilledTimesteps(trainSteps: number, original: number, n: number): number[] {
+export function distilledTimesteps(
+  trainSteps: number,
+  original: number,
+  n: number,
+  strength = 1,
+): number[] {
   const stride = Math.floor(trainSteps / original);
-  return Array.from(
-    { length: n },
-    (_, i) => (original - Math.floor(i * (original / n))) * stride - 1,
-  );
+  const left = Math.trunc(original * strength);
+  if (left < n) {
+    throw new UserError(
+      'strength-too-small',
+      `A strength of ${strength} leaves ${left} of this model's timesteps, too few for ${n} steps; take fewer steps or more strength.`,
+      { strength, steps: n, least: left },
+    );
+  }
+  return Array.from({ length: n }, (_, i) => (left - Math.floor(i * (left / n))) * stride - 1);
 }

@@ -21,7 +21,7 @@ export function tcd(config: SchedulerConfig, steps: number, extras: ScheduleExtr
     config.reject('original_inference_steps', `at least the number of steps asked for (${steps})`);
   }
   const eta = extras.eta ?? 0;
-  const timesteps = distilledTimesteps(trainSteps, original, steps);
+  const timesteps = distilledTimesteps(trainSteps, original, steps, extras.strength);
   const alphaAfter = (i: number) => alphaAt(alphasCumprod, timesteps[i + 1] ?? 0);
 
   return {
@@ -29,6 +29,7 @@ export function tcd(config: SchedulerConfig, steps: number, extras: ScheduleExtr
     timesteps,
     initNoiseSigma: 1,
     order: 1,
+    shortened: extras.strength !== undefined,
     scaleModelInput: (sample) => sample,
 
     step(modelOutput, i, sample, noise) {
