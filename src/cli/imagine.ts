@@ -55,12 +55,12 @@ async function paint(
   asked: ImagineArguments,
   modelDirectory: string,
   begin: Begin | undefined,
-  { providers, threads }: Config,
+  { providers, safety, threads }: Config,
   progress: Progress,
 ): Promise<void> {
   const from = performance.now();
   progress.say('loading the model');
-  const settings = { modelDirectory, providers, ...(threads !== undefined && { threads }) };
+  const settings = { modelDirectory, providers, safety, ...(threads !== undefined && { threads }) };
   const engine = createEngine(settings);
   try {
     const info = await engine.ready;
@@ -81,12 +81,13 @@ async function paint(
         progress.update(index, total);
       },
     });
-    const { image, infotext, timings } = await run.result.catch((error: unknown) => {
+    const { image, infotext, flagged, timings } = await run.result.catch((error: unknown) => {
       throw asArgument(error);
     });
     await writeWhole(asked.out, image.bytes);
     const files = [asked.out];
-    if (asked.evolution !== undefined) {
+    // The steps of a picture that had to be blurred would show it.
+    if (asked.evolution !== undefined && !flagged) {
       progress.say('drawing the evolution');
       await writeWhole(asked.evolution, await evolutionFor(engine, kept, asked.evolution));
       files.push(asked.evolution);
@@ -94,6 +95,11 @@ async function paint(
     const { encode, unet, decode } = timings;
     const total = performance.now() - from;
     progress.end();
+    if (flagged) {
+      process.stderr.write(
+        'The safety checker of the model found something in the picture: it is blurred (YLEM_SAFETY).\n',
+      );
+    }
     const model = { ...info, hash: /, Model hash: (\w+)/.exec(infotext)?.[1] };
     report(asked, parameters, model, rounded({ load, encode, unet, decode, total }), files);
   } finally {

@@ -9,6 +9,7 @@ import type { MessageBody, Row } from '../discord/message.js';
 import { button, row } from '../discord/panels.js';
 import { type Texts, textsFor } from '../discord/texts/index.js';
 import { UserError } from '../errors.js';
+import { isFlagged } from '../pipeline/image/infotext.js';
 import type { EncodedImage, EvolutionOptions, KeptStep } from '../pipeline/types.js';
 import type { Generation } from '../store/types.js';
 import { fileOf } from './facts.js';
@@ -83,7 +84,7 @@ async function allSteps(bot: Bot, generation: Generation): Promise<KeptStep[]> {
   const own = await bot.store.steps(generation.id);
   if (generation.branchStep === null || generation.parentId === null) return own;
   const parent = await bot.store.get(generation.parentId);
-  if (parent === undefined) return own;
+  if (parent === undefined || isFlagged(parent.infotext)) return own;
   const before = await allSteps(bot, parent);
   const { branchStep } = generation;
   return [...before.filter((step) => step.index <= branchStep), ...own];
@@ -116,6 +117,7 @@ async function picture(
   if (view.kind === 'step') {
     const wanted = clamp(view.step, 1, generation.stepIndex, generation.stepIndex);
     const owner = await ownerOfStep(bot.store, generation, wanted);
+    if (owner !== undefined) checkShowable(owner);
     const step = owner && (await bot.store.step(owner.id, wanted));
     if (step === undefined) throw stepsGone();
     return {
@@ -123,6 +125,7 @@ async function picture(
       seen: { ...view, step: wanted },
     };
   }
+  if (view.kind !== 'changes') checkShowable(generation);
   const steps = await allSteps(bot, generation);
   if (steps.length === 0) throw stepsGone();
   const options: EvolutionOptions = {
@@ -228,6 +231,15 @@ function rows(id: string, view: View, last: number, total: number, texts: Texts)
     );
   }
   return result;
+}
+
+/** @throws UserError when the picture itself is shown to nobody: its steps would show it */
+function checkShowable({ infotext }: Generation): void {
+  if (!isFlagged(infotext)) return;
+  throw new UserError(
+    'steps-unsafe',
+    'The safety checker found something in this picture; its steps are not shown.',
+  );
 }
 
 /** @throws UserError unless the picture has ended with an image */

@@ -19,6 +19,7 @@ import {
 } from '../engine/types.js';
 import { UserError } from '../errors.js';
 import { altText } from '../pipeline/image/alt-text.js';
+import { isFlagged } from '../pipeline/image/infotext.js';
 import { checkParameters } from '../pipeline/parameters.js';
 import type { GenerationParameters } from '../pipeline/types.js';
 import type { Queue, QueueEntry } from '../queue/types.js';
@@ -374,7 +375,7 @@ export class Generations {
         const result = await run.result;
         const endedAt = Date.now();
         await kept;
-        const { image, infotext, stopped, index, total } = result;
+        const { image, infotext, stopped, flagged, index, total } = result;
         const file: StoredFile = {
           bytes: image.bytes,
           type: image.type,
@@ -391,7 +392,7 @@ export class Generations {
           endedAt - startedAt,
         );
         this.#logger.info({ id, steps: index, ms: endedAt - startedAt }, 'painted');
-        return { file, stopped: stopped ? { index, total } : undefined };
+        return { file, stopped: stopped ? { index, total } : undefined, flagged };
       } finally {
         signal.removeEventListener('abort', abort);
         await kept;
@@ -417,7 +418,7 @@ export class Generations {
     const { id, reply } = job.generation;
     if (!this.#jobs.has(id)) return; // given up before it was promised
     if (isPainted(outcome)) {
-      await this.#deliver(job, this.#donePanel(job, outcome.file, outcome.stopped));
+      await this.#deliver(job, this.#donePanel(job, outcome));
       return;
     }
     const withdrawn = outcome instanceof Withdrawn || outcome instanceof RunCancelled;
@@ -459,18 +460,15 @@ export class Generations {
       generation.state === 'stopped'
         ? { index: generation.stepIndex, total: generation.stepTotal }
         : undefined;
-    return this.#deliver(job, this.#donePanel(job, file, stopped));
+    const flagged = isFlagged(generation.infotext);
+    return this.#deliver(job, this.#donePanel(job, { file, stopped, flagged }));
   }
 
-  #donePanel(
-    job: Job,
-    file: StoredFile,
-    stopped: { index: number; total: number } | undefined,
-  ): MessageBody {
+  #donePanel(job: Job, { file, stopped, flagged }: Painted): MessageBody {
     const { id, parameters } = job.generation;
     return donePanel(
       job.facts,
-      { file: fileOf(file, id, 'ylem', altText(parameters)), stopped },
+      { file: fileOf(file, id, 'ylem', altText(parameters)), stopped, flagged },
       job.texts,
     );
   }
@@ -515,6 +513,8 @@ export class Generations {
 interface Painted {
   readonly file: StoredFile;
   readonly stopped: { readonly index: number; readonly total: number } | undefined;
+  /** blurred, for the model's safety checker found something in it */
+  readonly flagged: boolean;
 }
 
 function isOffered(model: unknown): model is OfferedModel {

@@ -158,6 +158,8 @@ export function donePanel(
     readonly file: MessageFile;
     /** set when it was stopped before the last step */
     readonly stopped: { readonly index: number; readonly total: number } | undefined;
+    /** blurred, for the model's safety checker found something in it */
+    readonly flagged?: boolean;
   },
   texts: Texts,
 ): MessageBody {
@@ -173,6 +175,7 @@ export function donePanel(
   if (outcome.stopped !== undefined) {
     notes.push(texts.stoppedAfter(outcome.stopped.index, outcome.stopped.total));
   }
+  if (outcome.flagged) notes.push(texts.flagged);
   if (notes.length > 0) lines.push(`-# ${notes.join(' · ')}`);
   return {
     content: lines.join('\n'),

@@ -26,6 +26,7 @@ import {
   type ToEngine,
   toWire,
 } from './protocol.js';
+import { checked, isWatched, veil } from './safety.js';
 import { checkPicture, checkStep } from './sound.js';
 import type { EngineJob, RunStart } from './types.js';
 
@@ -185,16 +186,27 @@ export class Host {
     const mayBeBlack = job.init !== undefined;
     const rgb = await this.#exclusive(() => model.decode(latents, mayBeBlack));
     if (!mayBeBlack) checkPicture(rgb, model.info);
+    const { safety } = this.#loaded;
+    const shown = await this.#exclusive(() => checked(model, rgb, safety));
     const fileFrom = performance.now();
     const identity = { ...model.info, hash: await model.hash() };
     const infotext = infotextOf(parameters, identity, {
       ...(branch !== undefined && { branch }),
       ...(stopped && { stoppedAt: index }),
       ...(job.init?.mask !== undefined && { masked: true }),
+      ...(shown.flagged && { flagged: true }),
     });
-    const image = await encodeWithin(rgb, job.maxBytes, infotext);
+    const image = await encodeWithin(shown.image, job.maxBytes, infotext);
     const [decode, file] = [fileFrom - decodeFrom, performance.now() - fileFrom];
-    return { image, index, total, stopped, infotext, timings: { encode, decode, file } };
+    return {
+      image,
+      index,
+      total,
+      stopped,
+      flagged: shown.flagged,
+      infotext,
+      timings: { encode, decode, file },
+    };
   }
 
   /** The steps of an attempt, each told to the bot; ends early when the attempt is cancelled. */
@@ -263,7 +275,8 @@ export class Host {
       throw error;
     });
     if (rgb === undefined) return;
-    const image = await encodePreview(rgb, width, height);
+    const watched = await isWatched(model, this.#loaded.safety);
+    const image = await encodePreview(watched ? await veil(rgb) : rgb, width, height);
     const preview = { ...image, index, total };
     await this.#send({ kind: 'preview', attempt: attempt.number, preview });
   }

@@ -44,6 +44,10 @@ export class LoadedModels {
     this.#send = send;
   }
 
+  get safety(): HostOptions['safety'] {
+    return this.#options.safety;
+  }
+
   /**
    * The model, loaded if it is not, and kept until it is given back.
    * @throws UserError when it cannot be loaded or is larger than the budget

@@ -61,6 +61,11 @@ export interface RunResult {
   readonly index: number;
   readonly total: number;
   readonly stopped: boolean;
+  /**
+   * the model's safety checker found something in it: `image` is blurred, and the steps, which are
+   * not, are to be shown to nobody
+   */
+  readonly flagged: boolean;
   readonly timings: RunTimings;
   /** the A1111 infotext that the PNG carries */
   readonly infotext: string;

@@ -163,11 +163,15 @@ export class Model {
    * @throws UserError naming the file of the checker that is damaged
    */
   async checkSafety(image: RgbImage): Promise<boolean | undefined> {
-    const root = this.info.directory;
-    const found = await stat(join(root, 'safety_checker', 'model.onnx')).catch(() => undefined);
-    if (found === undefined) return undefined;
-    this.#checker ??= loadSafetyChecker(root, this.#session);
+    if (!(await this.hasSafetyChecker())) return undefined;
+    this.#checker ??= loadSafetyChecker(this.info.directory, this.#session);
     return (await this.#checker).flags(image);
+  }
+
+  /** Whether the directory has a safety checker, sound or not. */
+  async hasSafetyChecker(): Promise<boolean> {
+    const path = join(this.info.directory, 'safety_checker', 'model.onnx');
+    return (await stat(path).catch(() => undefined)) !== undefined;
   }
 
   async dispose(): Promise<void> {

@@ -5,8 +5,8 @@ import { writeFile } from 'node:fs/promises';
 import { toHalf } from '../../src/pipeline/fp16.js';
 import { message, whole } from '../../src/pipeline/protobuf.js';
 
-export type Type = 'float32' | 'float16' | 'int64';
-const CODES = { float32: 1, float16: 10, int64: 7 } as const;
+export type Type = 'float32' | 'float16' | 'int64' | 'bool';
+const CODES = { float32: 1, float16: 10, int64: 7, bool: 9 } as const;
 
 type Dims = readonly (number | string)[];
 type Attribute = number | readonly number[] | string;
@@ -158,5 +158,17 @@ export async function saveUnet(path: string, options: UnetOptions): Promise<void
     'h',
     'w',
   ]);
+  await graph.save(path);
+}
+
+/** A safety checker that flags every picture brighter than `above` on average; -9 flags all. */
+export async function saveSafetyChecker(path: string, above: number): Promise<void> {
+  const graph = new SmallGraph();
+  const clip = graph.input('clip_input', 'float32', ['batch', 3, 224, 224]);
+  const images = graph.input('images', 'float32', ['batch', 'H', 'W', 3]);
+  const mean = graph.node('ReduceMean', [clip], { axes: [1, 2, 3], keepdims: 0 });
+  const found = graph.node('Greater', [mean, graph.constant('float32', [], [above])]);
+  graph.output('out_images', images, 'float32', ['batch', 'H', 'W', 3]);
+  graph.output('has_nsfw_concepts', found, 'bool', ['batch']);
   await graph.save(path);
 }

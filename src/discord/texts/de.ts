@@ -38,6 +38,7 @@ export const de: Texts = {
   guidance: 'Guidance',
   without: 'Ohne',
   stoppedAfter: (index, total) => `nach Schritt ${index} von ${total} angehalten`,
+  flagged: 'unscharf gemacht: Der Sicherheitsfilter des Modells hat darin etwas gefunden',
   branched: (step, seed) => `neues Rauschen nach Schritt ${step}, Seed \`${seed}\``,
   branchHere: (step) => `Nach Schritt ${step} abzweigen`,
   cancelled: 'Abgebrochen.',
@@ -140,6 +141,10 @@ export const de: Texts = {
       `Das Modell „${name}“ ließ sich nicht laden: Es braucht womöglich mehr Speicher, als da ist.`,
     'accelerator-lost': () =>
       'Die Grafikkarte ist zweimal ausgefallen; versuch es mit einem kleineren Bild.',
+    'picture-unsafe': () =>
+      'Der Sicherheitsfilter des Modells hat in diesem Bild etwas gefunden; es wird nicht gezeigt.',
+    'steps-unsafe': () =>
+      'Der Sicherheitsfilter des Modells hat in diesem Bild etwas gefunden; seine Schritte werden nicht gezeigt.',
     'out-of-memory': () =>
       'Dieses Bild passt nicht in den Speicher des Rechners oder seiner Grafikkarte; nimm eine kleinere Größe.',
     'not-finished': () => 'Dieses Bild hat keine Schritte zu zeigen: Es wurde nicht fertig.',

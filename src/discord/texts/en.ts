@@ -35,6 +35,7 @@ export const en: Texts = {
   guidance: 'guidance',
   without: 'Without',
   stoppedAfter: (index, total) => `stopped after step ${index} of ${total}`,
+  flagged: 'blurred: the model’s safety checker found something in it',
   branched: (step, seed) => `new noise after step ${step}, seed \`${seed}\``,
   branchHere: (step) => `Branch after step ${step}`,
   cancelled: 'Cancelled.',

@@ -38,6 +38,7 @@ export const fr: Texts = {
   guidance: 'guidage',
   without: 'Sans',
   stoppedAfter: (index, total) => `arrêté après l’étape ${index} sur ${total}`,
+  flagged: 'floutée : le filtre de sécurité du modèle y a trouvé quelque chose',
   branched: (step, seed) => `nouveau bruit après l’étape ${step}, graine \`${seed}\``,
   branchHere: (step) => `Bifurquer après l’étape ${step}`,
   cancelled: 'Annulé.',
@@ -139,6 +140,10 @@ export const fr: Texts = {
       `Le modèle « ${name} » n’a pas pu être chargé : il lui faut peut-être plus de mémoire qu’il n’y en a.`,
     'accelerator-lost': () =>
       'La carte graphique a lâché deux fois ; essayez une image plus petite.',
+    'picture-unsafe': () =>
+      'Le filtre de sécurité du modèle a trouvé quelque chose dans cette image ; elle n’est pas montrée.',
+    'steps-unsafe': () =>
+      'Le filtre de sécurité du modèle a trouvé quelque chose dans cette image ; ses étapes ne sont pas montrées.',
     'out-of-memory': () =>
       'Cette image ne tient pas dans la mémoire de la machine ou de sa carte graphique ; choisissez une taille plus petite.',
     'not-finished': () => 'Cette image n’a pas d’étapes à montrer : elle n’a pas été terminée.',

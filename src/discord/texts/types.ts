@@ -35,6 +35,8 @@ export interface Texts {
   guidance: string;
   without: string;
   stoppedAfter(index: number, total: number): string;
+  /** of a picture that was blurred by its model's safety checker */
+  readonly flagged: string;
   branched(step: number, seed: number): string;
   branchHere(step: number): string;
   cancelled: string;

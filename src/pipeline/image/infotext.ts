@@ -10,6 +10,8 @@ export interface InfotextExtras {
   readonly stoppedAt?: number;
   /** whether a mask said what of the init image is painted anew */
   readonly masked?: boolean;
+  /** whether the model's safety checker found something, and the picture was blurred */
+  readonly flagged?: boolean;
 }
 
 /** What an infotext says of the model. */
@@ -25,7 +27,7 @@ export type InfotextModel = Pick<ModelInfo, 'name' | 'defaultScheduler'> & {
 export function infotextOf(
   p: GenerationParameters,
   info: InfotextModel,
-  { branch, stoppedAt, masked }: InfotextExtras = {},
+  { branch, stoppedAt, masked, flagged }: InfotextExtras = {},
 ): string {
   const { method: sampler, schedule } = splitScheduleName(p.scheduler ?? info.defaultScheduler);
   const values: [string, string | number][] = [
@@ -48,6 +50,7 @@ export function infotextOf(
   values.push(['RNG', p.noise === 'nv' ? 'NV' : 'CPU']);
   if (branch) values.push(['Branch step', branch.fromStep], ['Branch seed', branch.seed]);
   if (stoppedAt !== undefined) values.push(['Stopped at', stoppedAt]);
+  if (flagged) values.push([SAFETY, FLAGGED]);
   values.push(['Version', PROGRAM]);
   const lines = [p.prompt];
   if (p.negativePrompt !== '') lines.push(`Negative prompt: ${p.negativePrompt}`);
@@ -56,6 +59,13 @@ export function infotextOf(
 }
 
 const PROGRAM = 'Ylem';
+const SAFETY = 'Safety checker';
+const FLAGGED = 'flagged';
+
+/** Whether an infotext is that of a picture which was blurred; null (no picture) is not. */
+export function isFlagged(infotext: string | null): boolean {
+  return infotext !== null && parseInfotext(infotext).values.get(SAFETY) === FLAGGED;
+}
 
 const quote = (value: string): string => (/[,:\n]/.test(value) ? JSON.stringify(value) : value);
 
