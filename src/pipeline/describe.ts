@@ -299,7 +299,7 @@ function missingFile(file: string, graph?: string): UserError {
 
 async function tokenizerProblem(root: string, name: string): Promise<UserError | undefined> {
   const has = async (file: string) => (await sizeOf(join(root, name, file))) !== undefined;
-  if (await has('tokenizer.json')) return undefined;
+  if ((await has('tokenizer.json')) || (await has('spiece.model'))) return undefined;
   if (!(await has('vocab.json'))) return missingFile(`${name}/tokenizer.json`);
   return (await has('merges.txt')) ? undefined : missingFile(`${name}/merges.txt`);
 }

@@ -1,10 +1,12 @@
-// The CLIP tokenizer of a model directory: tokenizer.json, or the older vocab.json + merges.txt.
+// The tokenizers of a model directory: tokenizer.json, CLIP's older vocab.json + merges.txt, or T5's
+// spiece.model.
 
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { UserError } from '../errors.js';
 import { type Json, number, object } from './json.js';
+import { Charsmap, tokenizerFromSentencePiece } from './sentencepiece.js';
 import { readJson } from './session.js';
 
 export interface PromptTokenizer {
@@ -46,6 +48,7 @@ export async function loadTokenizer(
   const special = object(await readJson(root, join(folder, 'special_tokens_map.json'), true));
   const json = object(
     (await readJson(root, join(folder, 'tokenizer.json'), true)) ??
+      (await fromSentencePiece(folder)) ??
       (await fromVocabulary(root, folder, config)),
   );
   let tokenizer: Tokenizer;
@@ -57,13 +60,15 @@ export async function loadTokenizer(
       `The model's ${part} cannot be read: ${String(error).slice(0, 200)}`,
     );
   }
+  exactCharsmaps(tokenizer.normalizer);
   const id = (token: string | undefined): number | undefined =>
     token === undefined ? undefined : tokenizer.token_to_id(token);
-  const eos = id(text(config.eos_token) ?? text(special.eos_token) ?? '<|endoftext|>');
+  const eos =
+    id(text(config.eos_token) ?? text(special.eos_token) ?? '<|endoftext|>') ?? id('</s>');
   if (eos === undefined) {
     throw new UserError('model-file-damaged', `The model's ${part} has no end-of-text token.`);
   }
-  const pad = id(text(config.pad_token) ?? text(special.pad_token)) ?? eos;
+  const pad = id(text(config.pad_token) ?? text(special.pad_token)) ?? id('<pad>') ?? eos;
   const configured = Number(config.model_max_length);
   const own = Math.min(configured > 0 ? configured : Number.POSITIVE_INFINITY, maxPositions ?? 77);
   const length = wanted ?? own;
@@ -104,6 +109,30 @@ function withSpecialTokens(json: Json, config: Json, special: Json): Json {
     added.push(addedToken(content, id));
   }
   return { ...json, added_tokens: added };
+}
+
+/** T5's tokenizer where only SentencePiece's own file is there. */
+async function fromSentencePiece(folder: string): Promise<Json | undefined> {
+  const bytes = await readFile(join(folder, 'spiece.model')).catch(() => undefined);
+  return bytes && tokenizerFromSentencePiece(bytes, `${basename(folder)}/spiece.model`);
+}
+
+/**
+ * The library takes every precompiled table for NFKC with some exceptions; this puts the table that
+ * the model has in its place.
+ */
+function exactCharsmaps(normalizer: unknown): void {
+  if (normalizer === null || normalizer === undefined) return;
+  // The library's normalizers are functions with members.
+  const it = normalizer as Partial<{
+    charsmap: unknown;
+    normalizers: unknown;
+    normalize: (text: string) => string;
+  }>;
+  if (Array.isArray(it.normalizers)) for (const inner of it.normalizers) exactCharsmaps(inner);
+  if (typeof it.charsmap !== 'string' || it.charsmap === '') return;
+  const table = new Charsmap(Buffer.from(it.charsmap, 'base64'));
+  it.normalize = (whole) => table.normalize(whole);
 }
 
 /** How GPT-2's byte-level tokenizer cuts a text into words. */
