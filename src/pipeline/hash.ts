@@ -10,8 +10,6 @@ import { compiledEntry } from '../entry.js';
 import { object } from './json.js';
 import { readOnnxHeader } from './onnx-header.js';
 
-/** bytes below which a hash is not worth keeping */
-const SMALL = 64 << 20;
 /** entries of the file that hashes are kept in; the oldest fall out */
 const KEPT = 200;
 
@@ -19,14 +17,19 @@ const KEPT = 200;
  * sha256 of a folder's model.onnx followed by the files that hold its weights, in the order of their
  * names; the first 10 hex digits.
  * @param cache where hashes are kept, by path, size and time of change of the files
+ * @param small bytes of files up to which a hash is not worth keeping
  * @throws what reading the files throws
  */
-export async function modelHash(folder: string, cache = cacheFile()): Promise<string> {
+export async function modelHash(
+  folder: string,
+  cache: string = cacheFile(),
+  small = 64 << 20,
+): Promise<string> {
   const graph = join(folder, 'model.onnx');
   const { external } = await readOnnxHeader(graph);
   const files = [graph, ...[...external.keys()].sort().map((name) => join(folder, name))];
   const stats = await Promise.all(files.map((file) => stat(file)));
-  const large = stats.reduce((sum, { size }) => sum + size, 0) > SMALL;
+  const large = stats.reduce((sum, { size }) => sum + size, 0) > small;
   const key = files.map((file, i) => `${file}:${stats[i]!.size}:${stats[i]!.mtimeMs}`).join('\n');
   const known = large ? (await read(cache))[key] : undefined;
   if (typeof known === 'string') return known;

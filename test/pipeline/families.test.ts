@@ -1,8 +1,10 @@
 // Every family's pictures, held against what diffusers paints with the same weights.
 
-import { readFile, rm } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { UserError } from '../../src/errors.js';
 import {
   type GenerationParameters,
   loadModel,
@@ -11,6 +13,8 @@ import {
 } from '../../src/pipeline/index.js';
 import { assembleModel, FAMILIES } from '../support/models.js';
 
+const MODELS = fileURLToPath(new URL('../fixtures/models/', import.meta.url));
+const SAFETY = fileURLToPath(new URL('../fixtures/safety/', import.meta.url));
 const CPU = { providers: ['cpu'], threads: 1 };
 
 interface Case {
@@ -70,3 +74,187 @@ describe('a picture equals the one by diffusers', () => {
     expect(mean).toBeLessThanOrEqual(0.01);
   });
 });
+
+describe('a model says what it is and what of it has no effect', () => {
+  it.each([
+    ['sdxl', { family: 'sdxl', sizeMultiple: 8, latentChannels: 4, defaultGuidanceScale: 5 }],
+    ['sdxl-turbo', { family: 'sdxl', defaultSteps: 4, defaultGuidanceScale: 1 }],
+    ['refiner', { family: 'sdxl', defaultScheduler: 'DDIM' }],
+    ['lcm', { family: 'lcm', defaultSteps: 4, defaultGuidanceScale: 8.5 }],
+    ['sd2', { family: 'sd', warnings: [] }],
+    ['sd3', { family: 'sd3', sizeMultiple: 8, latentChannels: 8, warnings: [] }],
+    ['sd3-short', { family: 'sd3', warnings: [expect.stringContaining('T5')] }],
+    ['flux', { family: 'flux', sizeMultiple: 8, defaultGuidanceScale: 3.5 }],
+    ['schnell', { family: 'flux', defaultSteps: 4, defaultGuidanceScale: 1 }],
+  ])('%s', async (name, info) => {
+    expect((await load(name)).info).toMatchObject(info);
+  });
+
+  it('an image encoder, and a pipeline that is not known', async () => {
+    const folder = await folderOf('sd2');
+    await mkdir(join(folder, 'image_encoder'));
+    await edit(folder, 'model_index.json', (index) => ({ ...index, _class_name: 'MyPipeline' }));
+    const model = await loadModel(folder, CPU);
+    expect(model.info.warnings).toEqual([
+      expect.stringContaining('MyPipeline'),
+      expect.stringContaining('image_encoder'),
+    ]);
+    await model.dispose();
+  });
+});
+
+describe('what changes a picture and what does not', () => {
+  const plain = { prompt: 'a red fox', negativePrompt: '', seed: 1, steps: 3 };
+  const asked = { ...plain, guidanceScale: 6, width: 64, height: 64 };
+  const pixels = async (name: string, more: Partial<GenerationParameters>) =>
+    (await paint(await load(name), { ...asked, ...more })).data;
+
+  it.each(['sdxl', 'sd3', 'sd2'])('%s: prompt, negative prompt and guidance', async (name) => {
+    const own = await pixels(name, {});
+    expect(await pixels(name, {})).toEqual(own);
+    expect(await pixels(name, { prompt: 'a blue fox' })).not.toEqual(own);
+    expect(await pixels(name, { negativePrompt: 'blue' })).not.toEqual(own);
+    expect(await pixels(name, { guidanceScale: 7 })).not.toEqual(own);
+  });
+
+  it.each(['lcm', 'flux'])('%s: prompt and guidance, but no negative prompt', async (name) => {
+    const own = await pixels(name, {});
+    expect(await pixels(name, { prompt: 'a blue fox' })).not.toEqual(own);
+    expect(await pixels(name, { negativePrompt: 'blue' })).toEqual(own);
+    expect(await pixels(name, { guidanceScale: 7 })).not.toEqual(own);
+  });
+
+  it('one model call per step where the guidance is an input, two where it is not', async () => {
+    for (const [name, calls] of [
+      ['lcm', 3],
+      ['flux', 3],
+      ['sd3', 6],
+    ] as const) {
+      await pixels(name, {});
+      // A pair may go in one batch where that is faster.
+      expect([calls, 3]).toContain((await load(name)).timings.unet.length);
+    }
+  });
+
+  it('a guidance rescale in ylem.json', async () => {
+    const folder = await folderOf('sd2');
+    await writeFile(join(folder, 'ylem.json'), '{"guidanceRescale": 0.7}');
+    const model = await loadModel(folder, CPU);
+    expect((await paint(model, asked)).data).not.toEqual(await pixels('sd2', {}));
+    await model.dispose();
+  });
+});
+
+describe('a directory that cannot be painted with is told in one sentence', () => {
+  const faults: readonly [string, string, (folder: string) => Promise<unknown>, RegExp][] = [
+    [
+      'T5 is missing though the index names it',
+      'sd3',
+      (folder) => rm(join(folder, 'text_encoder_3'), { recursive: true }),
+      /text_encoder_3.*null, null/,
+    ],
+    [
+      'the second text encoder is missing',
+      'sdxl',
+      (folder) => rm(join(folder, 'text_encoder_2'), { recursive: true }),
+      /text_encoder_2\/model\.onnx/,
+    ],
+    [
+      'the first text encoder is missing though the index names it',
+      'sdxl',
+      (folder) => rm(join(folder, 'text_encoder'), { recursive: true }),
+      /text_encoder\/model\.onnx/,
+    ],
+    [
+      'a text encoder without hidden states',
+      'sdxl',
+      (folder) =>
+        cp(
+          join(MODELS, 'tiny-sd/text_encoder/model.onnx'),
+          join(folder, 'text_encoder/model.onnx'),
+        ),
+      /text_encoder\/model\.onnx gives no hidden states/,
+    ],
+    [
+      'a UNet of no known family',
+      'sd2',
+      (folder) =>
+        cp(join(folder, 'vae_decoder/model.onnx'), join(folder, 'unet/model.onnx'), {
+          force: true,
+        }),
+      /unet\/model\.onnx.*latent_sample.*sd, lcm, sdxl, sd3, flux/,
+    ],
+  ];
+  it.each(faults)('%s', async (_, name, spoil, sentence) => {
+    const folder = await folderOf(name);
+    await spoil(folder);
+    const failure = await loadModel(folder, CPU).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(UserError);
+    const { message } = failure as UserError;
+    expect(message).toMatch(sentence);
+    expect(message).not.toContain(folder);
+  });
+
+  it('a size beyond the positions of SD 3', async () => {
+    const model = await load('sd3');
+    const large = { ...CASES[0]!.parameters, width: 256, height: 64 };
+    await expect(paint(model, large)).rejects.toThrow(/at most 128 pixels per side, not 256x64/);
+  });
+});
+
+describe('every generation of timestep paints the same', () => {
+  const sdxl = CASES.find(({ model }) => model === 'sdxl')!;
+  it('int64 ["steps"]', async () => {
+    const folder = await folderOf('sdxl');
+    await cp(join(folder, 'unet/steps.onnx'), join(folder, 'unet/model.onnx'));
+    // a scheduler with whole timesteps: others are cut in such a graph, here as in diffusers
+    const parameters = { ...sdxl.parameters, scheduler: 'DDIM' as const };
+    const model = await loadModel(folder, CPU);
+    expect((await paint(model, parameters)).data).toEqual(
+      (await paint(await load('sdxl'), parameters)).data,
+    );
+    await model.dispose();
+  });
+});
+
+describe('the safety checker of a directory', () => {
+  const grey = (level: number) => ({
+    data: new Uint8Array(3 * 48 * 64).fill(level),
+    width: 64,
+    height: 48,
+  });
+
+  it('flags what it flags; there is none in most directories', async () => {
+    expect(await (await load('sd2')).checkSafety(grey(255))).toBeUndefined();
+    const folder = await folderOf('sd2');
+    await cp(SAFETY, folder, { recursive: true });
+    const model = await loadModel(folder, CPU);
+    expect(await model.checkSafety(grey(100))).toBe(false);
+    expect(await model.checkSafety(grey(200))).toBe(true);
+    // only the middle is seen: a square as wide as the picture is high
+    const edges = grey(0);
+    for (let i = 0; i < edges.data.length; i += 3)
+      if ((i / 3) % 64 < 8 || (i / 3) % 64 >= 56) edges.data.fill(255, i, i + 3);
+    expect(await model.checkSafety(edges)).toBe(false);
+    await model.dispose();
+  });
+
+  it('that is damaged is told by its name, when it is asked', async () => {
+    const folder = await folderOf('sd2');
+    await cp(SAFETY, folder, { recursive: true });
+    await writeFile(join(folder, 'safety_checker/model.onnx'), 'damaged');
+    const model = await loadModel(folder, CPU);
+    await expect(model.checkSafety(grey(1))).rejects.toThrow(/safety_checker\/model\.onnx/);
+    await model.dispose();
+  });
+});
+
+async function edit(
+  folder: string,
+  file: string,
+  change: (json: Record<string, unknown>) => unknown,
+): Promise<void> {
+  const path = join(folder, file);
+  const json = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+  await writeFile(path, JSON.stringify(change(json)));
+}
