@@ -40,6 +40,7 @@ export const SCHEDULER_NAMES = [
   'LCM',
   'TCD',
   'Flow match Euler',
+  'Flow match Heun',
 ] as const;
 export type SchedulerName = (typeof SCHEDULER_NAMES)[number];
 

@@ -8,9 +8,11 @@ import { dpmSolverMultistep } from './dpm-multistep.js';
 import { dpmSolverSinglestep } from './dpm-singlestep.js';
 import { dpm2 } from './dpm2.js';
 import { dpm2Ancestral } from './dpm2-ancestral.js';
+import { edmDpmSolverMultistep, edmEuler } from './edm.js';
 import { euler } from './euler.js';
 import { eulerAncestral } from './euler-ancestral.js';
 import { flowMatchEuler } from './flow-match-euler.js';
+import { flowMatchHeun } from './flow-match-heun.js';
 import { heun } from './heun.js';
 import { lcm } from './lcm.js';
 import { lms } from './lms.js';
@@ -65,27 +67,44 @@ const DPM_KEYS = [
   'flow_shift',
 ];
 
+const EDM_KEYS = [
+  'num_train_timesteps',
+  'prediction_type',
+  'sigma_min',
+  'sigma_max',
+  'sigma_data',
+  'sigma_schedule',
+  'rho',
+  'final_sigmas_type',
+];
+
+const DDIM: SchedulerClass = {
+  create: ddim,
+  keys: [
+    ...FORWARD_KEYS,
+    ...THRESHOLD_KEYS,
+    ...CLIP_KEYS,
+    'set_alpha_to_one',
+    'rescale_betas_zero_snr',
+  ],
+};
+const DDPM: SchedulerClass = {
+  create: ddpm,
+  keys: [
+    ...FORWARD_KEYS,
+    ...THRESHOLD_KEYS,
+    ...CLIP_KEYS,
+    'variance_type',
+    'rescale_betas_zero_snr',
+  ],
+};
+
 export const CLASSES: Readonly<Record<string, SchedulerClass>> = {
-  DDIMScheduler: {
-    create: ddim,
-    keys: [
-      ...FORWARD_KEYS,
-      ...THRESHOLD_KEYS,
-      ...CLIP_KEYS,
-      'set_alpha_to_one',
-      'rescale_betas_zero_snr',
-    ],
-  },
-  DDPMScheduler: {
-    create: ddpm,
-    keys: [
-      ...FORWARD_KEYS,
-      ...THRESHOLD_KEYS,
-      ...CLIP_KEYS,
-      'variance_type',
-      'rescale_betas_zero_snr',
-    ],
-  },
+  DDIMScheduler: DDIM,
+  DDPMScheduler: DDPM,
+  // made for running many timesteps at once; one by one they are the same
+  DDIMParallelScheduler: DDIM,
+  DDPMParallelScheduler: DDPM,
   PNDMScheduler: {
     create: pndm,
     keys: [...FORWARD_KEYS, 'skip_prk_steps', 'set_alpha_to_one'],
@@ -184,12 +203,26 @@ export const CLASSES: Readonly<Record<string, SchedulerClass>> = {
       'stochastic_sampling',
     ],
   },
+  FlowMatchHeunDiscreteScheduler: {
+    create: flowMatchHeun,
+    keys: ['num_train_timesteps', 'shift'],
+  },
+  EDMEulerScheduler: { create: edmEuler, keys: EDM_KEYS },
+  EDMDPMSolverMultistepScheduler: {
+    create: edmDpmSolverMultistep,
+    keys: [
+      ...EDM_KEYS,
+      ...THRESHOLD_KEYS,
+      'solver_order',
+      'solver_type',
+      'algorithm_type',
+      'lower_order_final',
+      'euler_at_final',
+    ],
+  },
 };
 
 /** Keys of any class: files carry their former class's keys along, and those mean nothing to another. */
-export const KNOWN_KEYS: ReadonlySet<string> = new Set([
-  ...Object.values(CLASSES).flatMap(({ keys }) => keys),
-  'rho',
-  'sigma_data',
-  'sigma_schedule',
-]);
+export const KNOWN_KEYS: ReadonlySet<string> = new Set(
+  Object.values(CLASSES).flatMap(({ keys }) => keys),
+);

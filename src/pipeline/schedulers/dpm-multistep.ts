@@ -8,6 +8,7 @@ import {
   dpmSchedule,
   dpmWeights,
   epsilonFrom,
+  type Level,
   levelOf,
   originalFrom,
   readDpmPrediction,
@@ -24,13 +25,10 @@ export function dpmSolverMultistep(
   extras: ScheduleExtras,
 ): Scheduler {
   const settings = readDpmSettings(config);
-  const { order, algorithm, solverType, predictionType } = settings;
-  const stochastic = algorithm.startsWith('sde');
+  const { order, algorithm, predictionType } = settings;
   if (order === 3 && algorithm === 'sde-dpmsolver') {
     config.reject('solver_order', '1 or 2 with algorithm_type "sde-dpmsolver"');
   }
-  const lowerOrderFinal = config.flag('lower_order_final', true);
-  const eulerAtFinal = config.flag('euler_at_final', false);
   const schedule = dpmSchedule(config, steps, extras, {
     zeroSnr: true,
     spacing: true,
@@ -40,9 +38,32 @@ export function dpmSolverMultistep(
   const { timesteps } = schedule;
   const sigmas = Float32Array.from([...schedule.sigmas, settings.endsAtZero ? 0 : schedule.least]);
   const levels = Array.from(sigmas, (sigma) => levelOf(sigma, schedule.flow));
-  const calls = timesteps.length;
-  const convert = dpmConverter(settings, sigmas, levels);
 
+  return {
+    flow: predictionType === 'flow_prediction',
+    timesteps,
+    initNoiseSigma: 1,
+    order: 1,
+    scaleModelInput: (sample) => sample,
+    ...multistepSolver(config, settings, levels, dpmConverter(settings, sigmas, levels)),
+    addNoise: (original, noise, i) =>
+      combine([levels[i]!.alpha, original], [levels[i]!.sigma, noise]),
+    sigmaAfter: (i) => sigmas[i + 1],
+  };
+}
+
+/** What a multistep solver does with predictions `m` at falling levels, the last where it ends. */
+export function multistepSolver(
+  config: SchedulerConfig,
+  settings: Pick<DpmSettings, 'order' | 'algorithm' | 'solverType' | 'endsAtZero'>,
+  levels: readonly Level[],
+  convert: DpmConverter,
+): Pick<Scheduler, 'step' | 'state' | 'restore'> {
+  const { order, algorithm, solverType } = settings;
+  const stochastic = algorithm.startsWith('sde');
+  const lowerOrderFinal = config.flag('lower_order_final', true);
+  const eulerAtFinal = config.flag('euler_at_final', false);
+  const calls = levels.length - 1;
   /** the last `order` converted outputs, newest last */
   let outputs: (Float32Array | null)[] = new Array(order).fill(null);
   /** calls made in this run, counted up to the order */
@@ -78,12 +99,6 @@ export function dpmSolverMultistep(
   }
 
   return {
-    flow: predictionType === 'flow_prediction',
-    timesteps,
-    initNoiseSigma: 1,
-    order: 1,
-    scaleModelInput: (sample) => sample,
-
     step(modelOutput, i, sample, noise) {
       const { m, x0 } = convert(modelOutput, i, sample);
       outputs = [...outputs.slice(1), m];
@@ -100,9 +115,6 @@ export function dpmSolverMultistep(
       return { previous, predictedOriginal: Float32Array.from(x0) };
     },
 
-    addNoise: (original, noise, i) =>
-      combine([levels[i]!.alpha, original], [levels[i]!.sigma, noise]),
-    sigmaAfter: (i) => sigmas[i + 1],
     state: () => ({ known, outputs: [...outputs] }),
     restore(state) {
       known = state.known as number;
@@ -162,17 +174,20 @@ export function readDpmSettings(config: SchedulerConfig) {
 }
 
 /** Reads a model output at level i as the algorithm wants it (m: x0 or epsilon), and as x0. */
+export type DpmConverter = (
+  modelOutput: Float32Array,
+  i: number,
+  x: Float32Array,
+) => { readonly m: Float32Array; readonly x0: Float32Array };
+
+/** The converter of models that predict in the variance-preserving view or a flow. */
 export function dpmConverter(
   settings: DpmSettings,
   sigmas: Float32Array,
-  levels: readonly Parameters<typeof originalFrom>[2][],
-) {
+  levels: readonly Level[],
+): DpmConverter {
   const { algorithm, predictionType, threshold } = settings;
-  return (
-    modelOutput: Float32Array,
-    i: number,
-    x: Float32Array,
-  ): { m: Float32Array; x0: Float32Array } => {
+  return (modelOutput, i, x) => {
     // a model with a learned variance appends it after the mean
     const output = settings.learnedVariance ? modelOutput.subarray(0, x.length) : modelOutput;
     const level = levels[i]!;

@@ -18,7 +18,7 @@ export function flowMatchEuler(
   const stochastic = config.flag('stochastic_sampling', false);
   // Mochi's time runs the other way: sigma rises from noise (0) to the picture (1)
   const inverted = config.flag('invert_sigmas', false);
-  const falling = noiseLevels(config, trainSteps, steps, extras);
+  const falling = flowNoiseLevels(config, trainSteps, steps, extras);
   const levels = inverted ? falling.map((sigma) => 1 - sigma) : falling;
   const sigmas = Float32Array.from([...levels, inverted ? 1 : 0]);
 
@@ -51,8 +51,8 @@ export function flowMatchEuler(
   };
 }
 
-/** Falling sigmas of (0, 1], one for each call, float32. */
-function noiseLevels(
+/** Falling sigmas of (0, 1], one for each step, float32. */
+export function flowNoiseLevels(
   config: SchedulerConfig,
   trainSteps: number,
   n: number,

@@ -52,6 +52,7 @@ const METHODS: Readonly<Record<Method, Choice>> = {
   LCM: of('LCM'),
   TCD: of('TCD'),
   'Flow match Euler': of('FlowMatchEulerDiscrete'),
+  'Flow match Heun': of('FlowMatchHeunDiscrete'),
 };
 
 /** A1111's own choice of a schedule where its infotext says "Automatic". */
@@ -74,7 +75,6 @@ const ALIASES: Readonly<Record<string, Method>> = {
   unipcbh2: 'UniPC',
   dpmsolvermultistep: 'DPM++ 2M',
   dpmsolversinglestep: 'DPM++ 2S',
-  flowmatcheulerdiscrete: 'Flow match Euler',
 };
 
 /** The class that a name stands for, and the keys that it sets in the model's own configuration. */
@@ -155,6 +155,7 @@ export function displayName(className: string, keys: Readonly<Record<string, unk
     return `DPM${plus} ${order}M${sde}${heun}${suffix}`;
   }
   if (className === 'DPMSolverSinglestepScheduler') return `DPM${plus} ${order}S${sde}${suffix}`;
-  const known = Object.entries(METHODS).find(([, choice]) => choice.className === className);
+  const twin = className.replace('Parallel', '');
+  const known = Object.entries(METHODS).find(([, choice]) => choice.className === twin);
   return known === undefined ? className : `${known[0]}${suffix}`;
 }
