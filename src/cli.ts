@@ -13,6 +13,8 @@ async function run(args: readonly string[]): Promise<number> {
       return (await import('./cli/imagine.js')).imagine(rest);
     case 'models':
       return (await import('./cli/models/index.js')).models(rest);
+    case 'doctor':
+      return (await import('./cli/doctor/index.js')).doctor(rest);
     case 'start':
       expectNothing(command, rest);
       await (await import('./main.js')).start();

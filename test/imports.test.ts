@@ -34,7 +34,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'discord/': [],
   'commands/': ['discord/', 'engine/', 'pipeline/', 'queue/', 'store/'],
   'sandbox/': [],
-  'cli/': ['config.ts', 'engine/', 'log.ts', 'pipeline/', 'store/sqlite.ts'],
+  'cli/': ['config.ts', 'engine/', 'log.ts', 'pipeline/', 'store/'],
   'errors.ts': [],
   'entry.ts': [],
   'config.ts': [],

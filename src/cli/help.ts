@@ -13,8 +13,8 @@ export const HELP = `ylem: a Discord bot that paints from noise
   ylem doctor [--online] [--json]  what this machine offers, and what the bot would miss
   ylem --help | --version
 
-\`ylem imagine --help\` and \`ylem models --help\` list their options. The environment variables of the bot are explained
-in .env.example.
+\`ylem imagine --help\`, \`ylem models --help\` and \`ylem doctor --help\` say more. The environment
+variables of the bot are explained in .env.example.
 `;
 
 export const IMAGINE_HELP = `ylem imagine "PROMPT" --out FILE.png [options]
@@ -59,4 +59,17 @@ Models are kept in YLEM_MODELS_DIR (default: models, beside the program). HF_TOK
 gated and private models, HF_ENDPOINT for another hub than https://huggingface.co.
 Exit status: 0; 2 for bad arguments; 1 for a failure, and for a model that would not run here;
 130 for a pull that was stopped.
+`;
+
+export const DOCTOR_HELP = `ylem doctor [--online] [--json]
+
+Looks at everything that the bot needs of this machine and tries what can be tried: Node, settings,
+disk, database, native libraries, each provider, the model, memory, Discord or the sandbox. A
+provider is tried in a process of its own, with a tiny graph that nothing else computes.
+
+  --online              also ask Discord about the token, and look for the hosts of uploads and models
+  --json                one line of JSON on stdout: starts, and findings of name, mark and text
+
+✓ well   ! a loss   ✗ the bot could not start   – not here, and not needed
+Exit status: 0 when the bot could start; 1 when not; 2 for bad arguments.
 `;

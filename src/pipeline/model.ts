@@ -18,7 +18,7 @@ import { loadSafetyChecker, type SafetyChecker } from './safety.js';
 import { createScheduler, parseSchedulerConfig, schedulerDisplayName } from './schedulers/index.js';
 import type { ScheduleExtras } from './schedulers/scheduler.js';
 import { type Graph, readJson, type SessionOptions } from './session.js';
-import { fastestThreads, loadWithThreads, timesSlower } from './threads.js';
+import { fastestThreads, loadWithThreads, timesSlower, withoutGpu } from './threads.js';
 import type {
   FloatTensor,
   GenerationParameters,
@@ -251,9 +251,6 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
     `The model cannot run here: ${tried.map(({ name, reason }) => `${name}: ${reason}`).join('; ') || 'no provider is named'}.`,
   );
 }
-
-const withoutGpu = (times: number): string =>
-  `its driver is ${Math.round(times)} times as slow as the CPU, so there is no GPU behind it`;
 
 /** diffusers' image-to-image pipeline of latent consistency models leaves the strength to the scheduler. */
 function shortening(

@@ -3,7 +3,7 @@
 
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { BUILT_IN, providerOptions, whyNot } from './providers.js';
-import { matMul } from './threads.js';
+import { fastestThreads, matMul, timesSlower, withoutGpu } from './threads.js';
 
 export interface ProviderTrial {
   readonly works: boolean;
@@ -38,6 +38,10 @@ export async function tryProvider(provider: string): Promise<ProviderTrial> {
     const values = c?.data as Float32Array;
     if (!values.every((value) => value === side / 4))
       return { works: false, reason: 'it computes wrongly' };
+    if (provider === 'webgpu') {
+      const times = await timesSlower(provider, await fastestThreads());
+      if (times !== undefined) return { works: false, reason: withoutGpu(times) };
+    }
     return { works: true, ms: performance.now() - begun };
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);

@@ -1,10 +1,9 @@
 // Execution providers: what a session is asked to run on, and what a provider's failures mean.
 
 import { access } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { type InferenceSession, listSupportedBackends } from 'onnxruntime-node';
 import { UserError } from '../errors.js';
+import { CUDA_INSTALL, libraryFile } from './cuda-install.js';
 
 /**
  * The providers that this platform's onnxruntime-node was built with. A name that is not among them
@@ -121,10 +120,6 @@ export function runFailure(provider: string, error: unknown): unknown {
   }
 }
 
-/** Node's way to CUDA: the package's install script does not run with `ignore-scripts`. */
-export const CUDA_INSTALL =
-  'node node_modules/onnxruntime-node/script/install --onnxruntime-node-install=cuda12';
-
 const ADAPTER = {
   linux: 'no Vulkan driver was found: install libvulkan1 and the driver of the GPU',
   win32: 'no Direct3D 12 driver was found',
@@ -158,8 +153,7 @@ export async function whyNot(provider: string, error: unknown): Promise<string> 
 }
 
 async function whyNoLibrary(provider: string): Promise<string> {
-  const file = join(libraryFolder(), `libonnxruntime_providers_${provider}.so`);
-  const installed = await access(file).then(
+  const installed = await access(libraryFile(provider)).then(
     () => true,
     () => false,
   );
@@ -167,12 +161,6 @@ async function whyNoLibrary(provider: string): Promise<string> {
   const needs =
     provider === 'tensorrt' ? 'CUDA 12, cuDNN 9 and TensorRT 10' : 'CUDA 12 and cuDNN 9';
   return `its libraries cannot be loaded; ${needs} must be installed and on the library path`;
-}
-
-/** Where onnxruntime-node keeps its native libraries, and looks for those of CUDA. */
-export function libraryFolder(): string {
-  const entry = createRequire(import.meta.url).resolve('onnxruntime-node');
-  return join(dirname(entry), '..', 'bin', 'napi-v6', process.platform, process.arch);
 }
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -120,6 +120,10 @@ export async function timesSlower(provider: string, threads: number): Promise<nu
   }
 }
 
+/** Why a provider that is so slow is not taken: the end of a sentence, without its point. */
+export const withoutGpu = (times: number): string =>
+  `its driver is ${Math.round(times)} times as slow as the CPU, so there is no GPU behind it`;
+
 async function product(threads: number, provider = 'cpu') {
   const session = await InferenceSession.create(matMul(), {
     ...providerOptions(provider),

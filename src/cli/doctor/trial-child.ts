@@ -3,29 +3,44 @@
 
 import { writeSync } from 'node:fs';
 import { UserError } from '../../errors.js';
-import { loadModel } from '../../pipeline/index.js';
-import { tryProvider } from '../../pipeline/probe.js';
-import { fastestThreads } from '../../pipeline/threads.js';
-import type { ModelTrial, Trial } from './trials.js';
+import type { ImagesTrial, ModelTrial, ThreadsTrial, Trial } from './trials.js';
 
 /** Outcomes go to a pipe of their own: stdout belongs to the libraries. */
 const PIPE = 3;
 
 async function run(trial: Trial): Promise<unknown> {
   switch (trial.kind) {
+    // Imported here, so that a native library that does not load is told like any other failure.
     case 'provider':
-      return tryProvider(trial.provider);
-    case 'threads':
-      return { threads: await fastestThreads() };
+      return (await import('../../pipeline/probe.js')).tryProvider(trial.provider);
+    case 'threads': {
+      const { fastestThreads } = await import('../../pipeline/threads.js');
+      return { threads: await fastestThreads() } satisfies ThreadsTrial;
+    }
+    case 'images':
+      return tryImages();
     case 'model':
       return tryModel(trial);
   }
+}
+
+/** Draws a picture and reads it back in each format that the bot sends. */
+async function tryImages(): Promise<ImagesTrial> {
+  const { default: sharp } = await import('sharp');
+  const red = { r: 255, g: 0, b: 0 };
+  const picture = sharp({ create: { width: 8, height: 8, channels: 3, background: red } });
+  for (const format of ['png', 'webp', 'jpeg', 'gif'] as const) {
+    const { width } = await sharp(await picture.clone().toFormat(format).toBuffer()).metadata();
+    if (width !== 8) throw new Error(`sharp writes no ${format}`);
+  }
+  return { sharp: sharp.versions.sharp ?? '', vips: sharp.versions.vips };
 }
 
 async function tryModel(trial: Extract<Trial, { kind: 'model' }>): Promise<ModelTrial> {
   const baseBytes = process.memoryUsage.rss();
   const begun = performance.now();
   const { directory, providers, threads } = trial;
+  const { loadModel } = await import('../../pipeline/index.js');
   const model = await loadModel(directory, { providers, ...(threads && { threads }) });
   const load = performance.now() - begun;
   const loadedBytes = process.memoryUsage.rss();

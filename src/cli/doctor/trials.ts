@@ -3,7 +3,9 @@
 /** One trial and what it gives. */
 export type Trial =
   | { readonly kind: 'provider'; readonly provider: string }
+  /** how many threads the CPU provider is to use; also whether onnxruntime loads at all */
   | { readonly kind: 'threads' }
+  | { readonly kind: 'images' }
   /** loads a model with the first provider that takes it and makes one step of a picture */
   | {
       readonly kind: 'model';
@@ -11,6 +13,16 @@ export type Trial =
       readonly providers: readonly string[];
       readonly threads?: number;
     };
+
+export interface ThreadsTrial {
+  readonly threads: number;
+}
+
+export interface ImagesTrial {
+  /** versions */
+  readonly sharp: string;
+  readonly vips: string;
+}
 
 export interface ModelTrial {
   readonly provider: string;

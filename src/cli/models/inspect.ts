@@ -7,8 +7,8 @@ import type { Config } from '../../config.js';
 import { UserError } from '../../errors.js';
 import { describeModel, type ModelDescription } from '../../pipeline/describe.js';
 import { type OnnxHeader, readOnnxHeader } from '../../pipeline/onnx-header.js';
-import type { ProviderTrial } from '../../pipeline/probe.js';
 import { NotProtobuf } from '../../pipeline/protobuf.js';
+import { tryProviderHere } from '../doctor/providers.js';
 import type { ModelTrial } from '../doctor/trials.js';
 import { runTrial, TrialFailed } from '../doctor/try.js';
 import { type Place, readSource, type Source } from './directory.js';
@@ -54,18 +54,25 @@ export interface ModelCheck {
   readonly runs: boolean;
 }
 
-/** ms for a provider to open a tiny graph: drivers compile, TensorRT above all */
-export const PROVIDER_PATIENCE = 120_000;
 /** ms for a model to be loaded and to make one step */
 const MODEL_PATIENCE = 1_800_000;
 /** onnxruntime 1.30 knows the standard operators up to this version */
 const NEWEST_OPSET = 26;
 
+export interface InspectOptions {
+  /** also compare the hash of each file of a pulled model */
+  readonly hashes: boolean;
+  /** also load it and make one step */
+  readonly run: boolean;
+  /** those that are known to work; absent: they are tried */
+  readonly providers?: readonly string[];
+}
+
 export async function inspectModel(
   place: Place,
   config: Config,
-  { hashes, run }: { readonly hashes: boolean; readonly run: boolean },
-  say: (text: string) => void,
+  { hashes, run, providers: known }: InspectOptions,
+  say: (text: string) => void = () => {},
 ): Promise<ModelCheck> {
   const { name, directory } = place;
   const description = await describeModel(directory);
@@ -83,7 +90,11 @@ export async function inspectModel(
     }
   }
   if (source !== undefined) problems.push(...(await changedFiles(directory, source, hashes, say)));
-  const providers = problems.length > 0 ? [] : await tryProviders(config.providers, say);
+  const providers: readonly CheckedProvider[] =
+    problems.length > 0
+      ? []
+      : (known?.map((provider) => ({ name: provider, works: true })) ??
+        (await tryProviders(config.providers, say)));
   const taken = providers.find(({ works }) => works);
   if (problems.length === 0 && taken === undefined) {
     problems.push(
@@ -211,21 +222,9 @@ async function tryProviders(
   const tried: CheckedProvider[] = [];
   for (const name of names) {
     say(`trying ${name}`);
-    const trial = await tryProviderApart(name);
-    const { works, reason } = trial;
+    const { works, reason } = await tryProviderHere(name);
     tried.push({ name, works, ...(reason !== undefined && { reason }) });
     if (works) break;
   }
   return tried;
-}
-
-/** A provider that crashes or hangs does so in a process of its own. */
-export async function tryProviderApart(provider: string): Promise<ProviderTrial> {
-  try {
-    return await runTrial<ProviderTrial>({ kind: 'provider', provider }, PROVIDER_PATIENCE);
-  } catch (error) {
-    if (error instanceof TrialFailed)
-      return { works: false, reason: error.message, error: error.output };
-    throw error;
-  }
 }
