@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../src/errors.js';
 import { checkParameters, type GenerationParameters } from '../../src/pipeline/index.js';
+import { sizeLike } from '../../src/pipeline/parameters.js';
 
 const GOOD: GenerationParameters = {
   prompt: 'a fox',
@@ -52,5 +53,30 @@ describe('refuses, saying what is wrong and what is allowed', () => {
   ] as const)('%j', (change, message) => {
     expect(() => check(change)).toThrow(UserError);
     expect(() => check(change)).toThrow(message);
+  });
+});
+
+describe('the size for an init image', () => {
+  const info = { sizeMultiple: 8, defaultWidth: 512, defaultHeight: 512 };
+  const like = (width: number, height: number, given = {}) => {
+    const size = sizeLike({ width, height }, info, given);
+    return `${size.width}x${size.height}`;
+  };
+
+  it('is its own where the model can paint that, to the next multiple', () => {
+    expect(like(512, 768)).toBe('512x768');
+    expect(like(640, 427)).toBe('640x424');
+  });
+
+  it("keeps its proportions at about the model's number of pixels otherwise", () => {
+    expect(like(4000, 3000)).toBe('592x440');
+    expect(like(100, 100)).toBe('512x512');
+    expect(like(60_000, 60)).toBe('2048x64');
+  });
+
+  it('takes the sides that are given', () => {
+    expect(like(4000, 3000, { width: 400 })).toBe('400x304');
+    expect(like(4000, 3000, { height: 300 })).toBe('400x300');
+    expect(like(4000, 3000, { width: 512, height: 512 })).toBe('512x512');
   });
 });

@@ -103,8 +103,12 @@ async function decoded(
 ): Promise<RgbImage> {
   try {
     const options = { limitInputPixels: MAX_PIXELS, failOn: 'error' } as const;
-    const { autoOrient } = await sharp(bytes, options).metadata();
-    let picture = sharp(bytes, options).autoOrient().flatten({ background });
+    const { autoOrient, icc } = await sharp(bytes, options).metadata();
+    // A profile of the very space that is wanted would only round every pixel once more.
+    const ignoreIcc = icc !== undefined && namesSrgb(icc);
+    let picture = sharp(bytes, { ...options, ignoreIcc })
+      .autoOrient()
+      .flatten({ background });
     if (autoOrient.width * autoOrient.height > LARGE_PIXELS) {
       const size = { width: 4 * width, height: 4 * height };
       picture = picture.resize({ ...size, fit: 'outside', withoutEnlargement: true });
@@ -119,6 +123,11 @@ async function decoded(
   } catch {
     throw bad(what);
   }
+}
+
+/** Whether a colour profile calls itself sRGB, in the ASCII of version 2 or the UTF-16 of version 4. */
+function namesSrgb(icc: Buffer): boolean {
+  return icc.includes('sRGB') || icc.includes(Buffer.from('sRGB', 'utf16le').swap16());
 }
 
 /** The middle of a picture at a size that it fills. */

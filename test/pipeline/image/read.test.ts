@@ -92,6 +92,28 @@ describe('an init image', () => {
     }
   });
 
+  it('keeps its pixels under an sRGB profile, and is brought into sRGB from another one', async () => {
+    const plain = raw(64, 64, (x, y) => [4 * x, 4 * y, 128]);
+    const bare = await plain.clone().png().toBuffer();
+    const tagged = await plain.clone().withIccProfile('srgb').png().toBuffer();
+    expect((await sharp(tagged).metadata()).hasProfile).toBe(true);
+    const wide = await plain.clone().withIccProfile('p3').png().toBuffer();
+    const of = async (image: Buffer) => (await readInit({ image }, 64, 64)).image.data;
+    expect(await of(tagged)).toEqual(await of(bare));
+    const converted = await of(wide);
+    const pixels = await of(bare);
+    // sharp wrote the same colours in other numbers; read back they are nearly the same again.
+    const most = converted.reduce((far, v, i) => Math.max(far, Math.abs(v - pixels[i]!)), 0);
+    expect(most).toBeLessThan(0.1);
+  });
+
+  it('may be in CMYK', async () => {
+    const image = await halves(64, 64).toColourspace('cmyk').jpeg({ quality: 100 }).toBuffer();
+    expect((await sharp(image).metadata()).space).toBe('cmyk');
+    const [r, , b] = colour((await readInit({ image }, 64, 64)).image, 5, 5);
+    expect(r).toBeGreaterThan(b!);
+  });
+
   it('of an animation is its first frame', async () => {
     const frames = [halves(64, 64), raw(64, 64, () => [0, 255, 0])];
     const image = await sharp(await Promise.all(frames.map((f) => f.png().toBuffer())), {

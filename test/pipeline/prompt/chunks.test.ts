@@ -1,7 +1,12 @@
 // Chunks of a prompt, with a tokenizer that has one token per word: short enough to count by hand.
 
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { UserError } from '../../../src/errors.js';
 import { type ChunkTokenizer, chunksOf, emptyChunk } from '../../../src/pipeline/prompt/chunks.js';
+import { concatenate, emphasise } from '../../../src/pipeline/prompt/emphasis.js';
+import { loadTokenizer } from '../../../src/pipeline/tokenizer.js';
 
 const BOS = 1000;
 const EOS = 1001;
@@ -74,5 +79,55 @@ describe('chunks', () => {
     const padded = { ...TOKENIZER, pad: 0 };
     expect(ids('w1', padded)).toEqual([[BOS, 1, EOS, ...Array(74).fill(0)]]);
     expect(ids('w1 end w2', padded)).toEqual([[BOS, 1, EOS, ...Array(74).fill(0)]]);
+  });
+});
+
+it('any text is whole chunks of a real tokenizer', async () => {
+  const model = fileURLToPath(new URL('../../fixtures/models/tiny-sd', import.meta.url));
+  const tokenizer = await loadTokenizer(model, 'tokenizer', 77);
+  const piece = fc.constantFrom('(', ')', '[', ':1.2)', ', ', 'fox', 'ü狐🦊', ' BREAK ', '\\(');
+  const text = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 300 }),
+    fc.array(piece, { maxLength: 300 }).map((pieces) => pieces.join('')),
+  );
+  fc.assert(
+    fc.property(text, (prompt) => {
+      try {
+        for (const { ids, weights } of chunksOf(prompt, tokenizer)) {
+          expect([ids.length, weights.length]).toEqual([77, 77]);
+          expect(ids[0]).toBe(tokenizer.bos);
+          expect(ids).toContain(tokenizer.eos);
+        }
+      } catch (error) {
+        expect(error).toBeInstanceOf(UserError);
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
+
+describe('emphasis', () => {
+  const embedding = { data: Float32Array.of(1, 2, 3, 4, 5, 6), dims: [1, 3, 2] };
+  const mean = (data: Float32Array) => data.reduce((sum, value) => sum + value, 0) / data.length;
+
+  it('multiplies each token and keeps the mean of all', () => {
+    const { data, dims } = emphasise(embedding, [1, 2, 1]);
+    expect(dims).toEqual([1, 3, 2]);
+    expect(mean(data)).toBeCloseTo(mean(embedding.data), 6);
+    const scale = 21 / 28;
+    const expected = [1, 2, 6, 8, 5, 6].map((value) => value * scale);
+    for (const [i, value] of data.entries()) expect(value).toBeCloseTo(expected[i]!, 6);
+  });
+
+  it('leaves what has no weight to the bit, and survives weights that cancel out', () => {
+    expect(emphasise(embedding, [1, 1, 1]).data).toEqual(embedding.data);
+    const { data } = emphasise(embedding, [0, 0, 0]);
+    expect([...data]).toEqual([0, 0, 0, 0, 0, 0]);
+  });
+
+  it('chunks stand one after the other', () => {
+    const both = concatenate([embedding, embedding]);
+    expect(both.dims).toEqual([1, 6, 2]);
+    expect([...both.data.slice(6)]).toEqual([...embedding.data]);
   });
 });
