@@ -7,9 +7,10 @@ import type { Logger } from 'pino';
 import { tellFailure } from '../discord/errors.js';
 import type { Exchange } from '../discord/exchange.js';
 import { failureOf } from '../discord/failures.js';
-import { type MessageBody, ORIGINAL } from '../discord/message.js';
-import { donePanel, endedPanel } from '../discord/panels.js';
+import { type MessageBody, ORIGINAL, type ReplyToken } from '../discord/message.js';
+import { donePanel, endedPanel, type PictureFacts } from '../discord/panels.js';
 import type { MessageRest } from '../discord/rest.js';
+import { type Texts, textsFor } from '../discord/texts/index.js';
 import {
   EngineDied,
   type EngineJob,
@@ -31,8 +32,9 @@ import type {
   Store,
   StoredFile,
 } from '../store/types.js';
+import { Claims } from './claims.js';
 import { type EnginePool, modelOf } from './engines.js';
-import { fileOf, modelName, type Promised } from './facts.js';
+import { factsOf, fileOf, modelName, type Promised } from './facts.js';
 import { Job } from './job.js';
 import type { Rules } from './types.js';
 
@@ -76,6 +78,7 @@ const GATHER = 100;
 export class Generations {
   readonly #store: Store;
   readonly #queue: Queue;
+  readonly #claims: Claims;
   readonly #engines: EnginePool;
   readonly #rest: MessageRest;
   readonly #rules: Rules;
@@ -91,6 +94,7 @@ export class Generations {
 
   constructor(options: GenerationsOptions) {
     this.#store = options.store;
+    this.#claims = new Claims(options.store);
     this.#queue = options.queue;
     this.#engines = options.engines;
     this.#rest = options.rest;
@@ -214,17 +218,39 @@ export class Generations {
 
   /**
    * Something that a person did: private pictures of theirs whose own token may be dead by the time
-   * they are done reach them by this one.
+   * they are done reach them by this one, and those that were done meanwhile come at once.
    */
   seen(exchange: Exchange): void {
     const { token } = exchange;
     if (token === undefined) return;
+    this.#handOver(exchange, token).catch((error: unknown) => this.#bug(error, undefined));
     for (const job of this.#jobs.values()) {
       const { userId, reply } = job.generation;
       if (userId !== exchange.userId || !reply.ephemeral) continue;
       if (job.transport.address.tokenExpiresAt >= token.tokenExpiresAt) continue;
       job.transport.relieve(token);
       this.#keepReply(job);
+    }
+  }
+
+  /** Sends what waits for a person along with something that they did, to them alone. */
+  async #handOver(exchange: Exchange, token: ReplyToken): Promise<void> {
+    for (const id of await this.#claims.take(exchange.userId)) {
+      const generation = await this.#store.get(id);
+      if (generation === undefined) continue; // removed meanwhile
+      const { parameters, reply } = generation;
+      const model = this.#engines.offered.find(({ name }) => name === parameters.model);
+      const facts = factsOf(generation, model?.defaultScheduler ?? '');
+      const body = await this.#endOf(generation, facts, textsFor(exchange.locale));
+      const { applicationId } = reply;
+      const address = { ...token, applicationId, messageId: null, ephemeral: true };
+      try {
+        await this.#rest.followUp(address, body);
+      } catch (error) {
+        const { kind } = failureOf(error);
+        if (kind === 'refused') this.#bug(error, id);
+        else await this.#claims.add(exchange.userId, id);
+      }
     }
   }
 
@@ -418,7 +444,7 @@ export class Generations {
     const { id, reply } = job.generation;
     if (!this.#jobs.has(id)) return; // given up before it was promised
     if (isPainted(outcome)) {
-      await this.#deliver(job, this.#donePanel(job, outcome));
+      await this.#deliver(job, pictureOf(job.generation, job.facts, outcome, job.texts));
       return;
     }
     const withdrawn = outcome instanceof Withdrawn || outcome instanceof RunCancelled;
@@ -448,29 +474,17 @@ export class Generations {
   }
 
   async #deliverStored(job: Job, generation: Generation): Promise<void> {
-    if (generation.state === 'cancelled') {
-      return this.#deliver(job, endedPanel(job.facts, job.texts.cancelled, job.texts));
-    }
-    const file = generation.hasFile ? await this.#store.file(generation.id) : undefined;
-    if (file === undefined) {
-      const failure = generation.failure ?? job.texts.broke(generation.id);
-      return this.#deliver(job, endedPanel(job.facts, failure, job.texts));
-    }
-    const stopped =
-      generation.state === 'stopped'
-        ? { index: generation.stepIndex, total: generation.stepTotal }
-        : undefined;
-    const flagged = isFlagged(generation.infotext);
-    return this.#deliver(job, this.#donePanel(job, { file, stopped, flagged }));
+    await this.#deliver(job, await this.#endOf(generation, job.facts, job.texts));
   }
 
-  #donePanel(job: Job, { file, stopped, flagged }: Painted): MessageBody {
-    const { id, parameters } = job.generation;
-    return donePanel(
-      job.facts,
-      { file: fileOf(file, id, 'ylem', altText(parameters)), stopped, flagged },
-      job.texts,
-    );
+  /** How a generation that has ended is shown. */
+  async #endOf(generation: Generation, facts: PictureFacts, texts: Texts): Promise<MessageBody> {
+    const { id, state, failure, infotext, hasFile, stepIndex, stepTotal } = generation;
+    if (state === 'cancelled') return endedPanel(facts, texts.cancelled, texts);
+    const file = hasFile ? await this.#store.file(id) : undefined;
+    if (file === undefined) return endedPanel(facts, failure ?? texts.broke(id), texts);
+    const stopped = state === 'stopped' ? { index: stepIndex, total: stepTotal } : undefined;
+    return pictureOf(generation, facts, { file, stopped, flagged: isFlagged(infotext) }, texts);
   }
 
   async #deliver(job: Job, body: MessageBody): Promise<void> {
@@ -481,6 +495,7 @@ export class Generations {
         delivery = await job.live.finish(endedPanel(job.facts, job.texts.broke(job.id), job.texts));
       }
       if (delivery !== 'abandoned') await this.#store.delivered(job.id, job.transport.messageId);
+      if (job.transport.noticed) await this.#claims.add(job.generation.userId, job.id);
       if (delivery === 'gone')
         this.#logger.info({ id: job.id }, 'the reply is gone; nothing was sent');
     } finally {
@@ -515,6 +530,17 @@ interface Painted {
   readonly stopped: { readonly index: number; readonly total: number } | undefined;
   /** blurred, for the model's safety checker found something in it */
   readonly flagged: boolean;
+}
+
+/** The picture and all that makes it again. */
+function pictureOf(
+  { id, parameters }: Promised,
+  facts: PictureFacts,
+  { file, stopped, flagged }: Painted,
+  texts: Texts,
+): MessageBody {
+  const shown = fileOf(file, id, 'ylem', altText(parameters));
+  return donePanel(facts, { file: shown, stopped, flagged }, texts);
 }
 
 function isOffered(model: unknown): model is OfferedModel {

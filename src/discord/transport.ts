@@ -39,6 +39,7 @@ export class ReplyTransport {
   readonly #privateNotice: MessageBody;
   #address: ReplyAddress;
   #unsure: boolean;
+  #noticed = false;
   /** the token that Discord has refused */
   #deadToken: string | undefined;
   readonly #after: Promise<void> | undefined;
@@ -61,6 +62,11 @@ export class ReplyTransport {
   get messageId(): string | null {
     const id = this.#address.messageId;
     return id === ORIGINAL ? null : id;
+  }
+
+  /** True when a public word stands in the place of what was to be said privately. */
+  get noticed(): boolean {
+    return this.#noticed;
   }
 
   /** Where the message is now, and by what it is reached. */
@@ -169,9 +175,15 @@ export class ReplyTransport {
         if (kind !== 'token' && kind !== 'gone') throw error;
       }
     }
-    return this.#make(() =>
-      this.#rest.post(this.#address.channelId, this.#privateNotice, this.#marker),
-    );
+    return this.#make(async () => {
+      const sent = await this.#rest.post(
+        this.#address.channelId,
+        this.#privateNotice,
+        this.#marker,
+      );
+      this.#noticed = true;
+      return sent;
+    });
   }
 
   /** Finds the message that an unconfirmed call may have made. Private ones cannot be found. */

@@ -64,7 +64,7 @@ const offersToKeep = (call: Call | undefined) =>
 test('shortly before its end it offers a button; a press takes the button away and goes on', async () => {
   const dying = job(3, true);
   dying.showPlace(WAITING);
-  await vi.waitFor(() => expect(calls).toHaveLength(1));
+  await vi.waitFor(() => expect(calls).toHaveLength(1), { timeout: 20_000 });
   expect(offersToKeep(calls[0])).toBe(true);
   expect(calls[0]?.body.content).toContain('15 minutes');
 
@@ -76,7 +76,8 @@ test('shortly before its end it offers a button; a press takes the button away a
   };
   dying.renew(fresh, '77');
   dying.showPlace(WAITING);
-  await vi.waitFor(() => expect(calls).toHaveLength(2));
+  // The first edit's pace may still have to pass.
+  await vi.waitFor(() => expect(calls).toHaveLength(2), { timeout: 20_000 });
   expect(calls[1]?.path).toBe(`/webhooks/${REPLY.applicationId}/fresh/messages/@original`);
   expect(offersToKeep(calls[1])).toBe(false);
   dying.live.close();
@@ -88,7 +89,7 @@ test.each([
 ])('%s offers no such button', async (_name, minutes, ephemeral) => {
   const calm = job(minutes, ephemeral);
   calm.showPlace(WAITING);
-  await vi.waitFor(() => expect(calls).toHaveLength(1));
+  await vi.waitFor(() => expect(calls).toHaveLength(1), { timeout: 20_000 });
   expect(offersToKeep(calls[0])).toBe(false);
   calm.live.close();
 });

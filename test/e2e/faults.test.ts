@@ -162,7 +162,7 @@ test('a public reply whose token has died is completed by the bot itself', async
   expect(sandbox.pings).toEqual([]);
 });
 
-test('a private reply whose token has died stays private; /steps still has the picture', async () => {
+test('a private reply whose token has died stays private, and comes with the next command', async () => {
   const { user, interaction, fresh } = await paint({
     ...LONG,
     steps: 100,
@@ -176,8 +176,15 @@ test('a private reply whose token has died stays private; /steps still has the p
   expect(notice.content).not.toContain('hush');
   expect(notice.attachments).toEqual([]);
   expect(fresh()).toEqual([]);
+  // The notice tells nobody what it is, and the owner gets it with whatever they do next, once.
   const steps = await user.command('steps');
   await steps.waitFor((m) => m.attachments.length > 0);
+  const late = await user.waitFor((m) => isDone(m) && m.content.includes('hush'));
+  expect((late.flags ?? 0) & MessageFlags.Ephemeral).not.toBe(0);
+  expect(steps.messages().map((m) => m.id)).toContain(late.id);
+  await (await user.command('queue')).waitFor();
+  await (await user.command('models')).waitFor();
+  expect(fresh()).toHaveLength(1);
 });
 
 test('a press on a private reply whose token has died brings it back within reach', async () => {

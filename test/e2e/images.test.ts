@@ -355,7 +355,7 @@ test('over a restart: what runs, what waits and an open window still have their 
     const { sandbox } = restarted;
     const ada = sandbox.user('ada');
     const image = file(await stripes(120, 96, 96));
-    const options = { prompt: 'kept', seed: 3, strength: 0.9, steps: 150, size: '96x96', image };
+    const options = { prompt: 'kept', seed: 3, strength: 0.9, steps: 80, size: '64x64', image };
     const [wanted] = pictures(await done(await ada.command('imagine', options)));
     const running = await ada.command('imagine', options);
     const waiting = await ada.command('imagine', { ...options, steps: 5, seed: 4 });
@@ -376,7 +376,7 @@ test('over a restart: what runs, what waits and an open window still have their 
   } finally {
     await restarted.close();
   }
-});
+}, 180_000);
 
 test('files from hosts that are not allowed are not fetched', async () => {
   const strict = await startWorld({ YLEM_ATTACHMENT_HOSTS: 'cdn.discordapp.com' });
@@ -420,7 +420,7 @@ test('prompt weights and the source of noise come from the settings, and stay wi
   } finally {
     await weighted.close();
   }
-});
+}, 180_000);
 
 test('of several models each paints under its name; the damaged one is told apart', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'ylem-models-'));
@@ -472,4 +472,4 @@ test('of several models each paints under its name; the damaged one is told apar
     await several.close();
     await rm(directory, { recursive: true, force: true });
   }
-});
+}, 180_000);

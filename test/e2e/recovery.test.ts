@@ -88,7 +88,7 @@ test('three jobs queued, the bot killed: after a restart each completes once, wh
   await answer.waitFor((m) => m.content.includes('Nothing waits'));
   const edits = sandbox.requests.slice(before).filter((r) => r.method === 'PATCH');
   expect(edits).toEqual([]);
-});
+}, 180_000);
 
 test('killed between painting and delivery: the picture is delivered once after the restart', async () => {
   world = await startWorld();
@@ -104,7 +104,7 @@ test('killed between painting and delivery: the picture is delivered once after 
   await done(interaction);
   expect(interaction.messages()).toHaveLength(1);
   expect(allPictures(sandbox)).toHaveLength(1);
-});
+}, 180_000);
 
 test('after the token has died the bot completes its own message, and several of one command', async () => {
   world = await startWorld();
@@ -121,7 +121,7 @@ test('after the token has died the bot completes its own message, and several of
   expect(sandbox.messages().filter((m) => m.author.id !== sandbox.user('ada').id)).toHaveLength(2);
   expect(allPictures(sandbox)).toHaveLength(2);
   expect(sandbox.pings).toEqual([]);
-});
+}, 180_000);
 
 test('SIGTERM ends within 10 s, keeps what is queued, and the next start goes on', async () => {
   world = await startWorld();
@@ -172,7 +172,7 @@ test('buttons of messages from before a restart work, and outlive the store', as
   const steps = await user.click(message, /^steps:/);
   const told = await steps.waitFor();
   expect(told.content).toContain('no longer know');
-});
+}, 180_000);
 
 test('commands are registered once and again only when they differ', async () => {
   world = await startWorld();

@@ -48,7 +48,7 @@ test('limits are declared to Discord, offered, checked, and declared again when 
   expect((await again.waitFor()).content).toContain('6');
   const usual = await done(await user.command('imagine', { prompt: 'usual' }));
   expect(usual.content).toContain('6 steps');
-});
+}, 180_000);
 
 test('a model that is larger than the limit paints smaller pictures where no size is named', async () => {
   world = await startWorld({ YLEM_MAX_SIDE: '64' });
@@ -89,7 +89,7 @@ test('DISCORD_GUILD_ID moves the commands into one server, and back', async () =
     what: 'the commands everywhere and not twice',
   });
   expect(sandbox.commands).toHaveLength(count);
-});
+}, 180_000);
 
 test('two engines paint two pictures at once, and people still take turns', async () => {
   world = await startWorld({ YLEM_ENGINES: '2', YLEM_QUEUE_PER_USER: '20', YLEM_THREADS: '1' });
@@ -132,4 +132,4 @@ test('two engines paint two pictures at once, and people still take turns', asyn
   const waited = order.filter((id) => ![first, second].some((one) => one.message()?.id === id));
   const places = few.map((one) => waited.indexOf(one.message()?.id ?? ''));
   expect(Math.max(...places)).toBeLessThanOrEqual(4);
-});
+}, 180_000);

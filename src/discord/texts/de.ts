@@ -45,7 +45,7 @@ export const de: Texts = {
   nothingToCancel: 'Von dir wartet und läuft nichts.',
   cancelledCount: (n) => (n === 1 ? 'Ein Bild abgebrochen.' : `${n} Bilder abgebrochen.`),
   privateNotice:
-    'Ein privates Bild wurde später fertig, als Discord private Antworten ändern lässt. Wem es gehört, findet es mit /steps.',
+    'Ein privates Bild wurde später fertig, als Discord private Antworten ändern lässt. Wem es gehört, bekommt es mit dem nächsten Befehl, privat.',
   dying:
     'Discord lässt mich eine private Antwort nur 15 Minuten lang ändern. Mit dem Knopf siehst du sie hier weiter.',
   restarting: 'Ich starte neu. Dein Platz bleibt, und es geht von selbst weiter.',

@@ -42,7 +42,7 @@ export const en: Texts = {
   nothingToCancel: 'Nothing of yours waits or runs.',
   cancelledCount: (n) => (n === 1 ? 'Cancelled one picture.' : `Cancelled ${n} pictures.`),
   privateNotice:
-    'A private picture has ended later than Discord lets a private reply be changed. Its owner finds it with /steps.',
+    'A private picture was done later than Discord lets a private reply be changed. Its owner gets it with their next command here, privately.',
   dying:
     'Discord lets me change a private reply for 15 minutes only. Press the button to go on seeing it here.',
   restarting: 'I am restarting. Your place is kept, and this goes on by itself.',

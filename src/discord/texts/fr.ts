@@ -45,7 +45,7 @@ export const fr: Texts = {
   nothingToCancel: 'Rien à vous n’attend ni ne tourne.',
   cancelledCount: (n) => (n === 1 ? 'Une image annulée.' : `${n} images annulées.`),
   privateNotice:
-    'Une image privée s’est terminée trop tard pour que Discord laisse changer la réponse privée. Son propriétaire la retrouve avec /steps.',
+    'Une image privée s’est terminée trop tard pour que Discord laisse changer la réponse privée. Son propriétaire la reçoit, en privé, avec sa prochaine commande.',
   dying:
     'Discord ne me laisse changer une réponse privée que pendant 15 minutes. Le bouton permet de continuer à la voir ici.',
   restarting: 'Je redémarre. Votre place est gardée, et cela continuera tout seul.',

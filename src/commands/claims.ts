@@ -1,0 +1,60 @@
+// Private pictures that were done when nothing reached their owner privately any more. They wait for
+// the owner's next command, whose token does; also over a restart.
+
+import type { Store } from '../store/types.js';
+
+/** Pictures that wait for one person; older ones are found with /steps alone. */
+const MOST = 10;
+
+export class Claims {
+  readonly #store: Store;
+  /** by person, as the store has them; read once */
+  readonly #known = new Map<string, Promise<readonly string[]>>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** @param id of the generation */
+  async add(userId: string, id: string): Promise<void> {
+    await this.#change(userId, (ids) => [...ids.filter((one) => one !== id), id].slice(-MOST));
+  }
+
+  /** All that wait for a person. They wait no longer: whoever takes them sends them. */
+  async take(userId: string): Promise<readonly string[]> {
+    if ((await this.#of(userId)).length === 0) return [];
+    let taken: readonly string[] = [];
+    await this.#change(userId, (ids) => {
+      taken = ids;
+      return [];
+    });
+    return taken;
+  }
+
+  #of(userId: string): Promise<readonly string[]> {
+    let known = this.#known.get(userId);
+    if (known === undefined) {
+      known = this.#store.setting(key(userId)).then(read);
+      this.#known.set(userId, known);
+      known.catch(() => this.#known.delete(userId)); // a disk that fails once is asked again
+    }
+    return known;
+  }
+
+  /** One change after the other: each begins with what the last one left. */
+  async #change(
+    userId: string,
+    change: (ids: readonly string[]) => readonly string[],
+  ): Promise<void> {
+    const next = this.#of(userId).then(change);
+    this.#known.set(userId, next);
+    await this.#store.setSetting(key(userId), JSON.stringify(await next));
+  }
+}
+
+const key = (userId: string) => `private-pictures-for:${userId}`;
+
+function read(text: string | undefined): readonly string[] {
+  const value: unknown = text === undefined ? [] : JSON.parse(text);
+  return Array.isArray(value) ? value.filter((id): id is string => typeof id === 'string') : [];
+}
