@@ -17,6 +17,19 @@ export const HELP = `ylem: a Discord bot that paints from noise
 variables of the bot are explained in .env.example.
 `;
 
+/** Names in lines of at most 100 characters, under the explanations of the options. */
+function listed(names: readonly string[]): string {
+  const lines: string[] = [];
+  for (const [i, name] of names.entries()) {
+    const text = i === names.length - 1 ? name : `${name},`;
+    const last = lines.at(-1);
+    if (last === undefined || last.length + text.length + 1 > 100) {
+      lines.push(' '.repeat(24) + text);
+    } else lines[lines.length - 1] = `${last} ${text}`;
+  }
+  return lines.join('\n');
+}
+
 export const IMAGINE_HELP = `ylem imagine "PROMPT" --out FILE.png [options]
 
   --out FILE.png        the picture, with its parameters inside
@@ -26,7 +39,8 @@ export const IMAGINE_HELP = `ylem imagine "PROMPT" --out FILE.png [options]
   --steps N             1 to 150; the model's own number unless given
   --guidance X          1 (none) to 30; the model's own unless given
   --width W, --height H pixels; unless given, those of --init or the model's own
-  --scheduler NAME      ${SCHEDULER_NAMES.join(', ')}; the model's own unless given
+  --scheduler NAME      the model's own unless given, or one of:
+${listed(SCHEDULER_NAMES)}
   --init FILE           an image to begin from: PNG, JPEG, WebP or GIF
   --strength S          above 0 to 1: how much of it is painted anew; else 0.8, with a mask 1
   --mask FILE           white is painted anew, black is kept; laid over the image

@@ -247,6 +247,11 @@ describe('a scheduler configuration', () => {
     }
   });
 
+  it('of a class that needs noise from elsewhere is refused with the reason', () => {
+    const { message } = failure(() => createScheduler({ _class_name: 'DPMSolverSDEScheduler' }, 9));
+    expect(message).toMatch(/DPMSolverSDEScheduler.*Brownian tree/);
+  });
+
   it('of an unknown class still serves a scheduler that is named', () => {
     const config = { _class_name: 'ScoreSdeVeScheduler', beta_start: 0.00085 };
     expect(createScheduler(config, 20, 'Euler').scheduler.timesteps).toHaveLength(20);
