@@ -88,7 +88,7 @@ function skippedCalls({ parameters, scheduler }: BeginOptions): number {
     const least = Math.ceil(1 / strength);
     throw new UserError(
       'strength-too-small',
-      `A strength of ${strength} leaves nothing to do in ${steps} steps; take at least ${least} steps or more strength.`,
+      `A strength of ${strength} leaves nothing to do in ${steps} steps; take at least ${least} steps or a greater strength.`,
       { strength, steps, least },
     );
   }

@@ -1,4 +1,4 @@
-// Init images and masks in the other families, against what diffusers paints with the same weights
+// Init images, masks and clip skip in the other families, against what diffusers paints with the same weights
 // (test/fixtures/guide/make_families.py).
 
 import { readFile, rm } from 'node:fs/promises';
@@ -45,19 +45,24 @@ function load(name: string): Promise<Model> {
   return model;
 }
 
-async function initOf({ masked, parameters: { width, height } }: Case): Promise<InitImage> {
+async function initOf({ masked, parameters }: Case): Promise<InitImage | undefined> {
+  const { width, height, strength } = parameters;
+  if (strength === undefined) return undefined;
   const file = (what: string) => readFile(join(GUIDE, `${what}-${width}x${height}.png`));
   return { image: await file('image'), ...(masked && { mask: await file('mask') }) };
 }
 
 describe('a picture equals the one by diffusers', () => {
-  it.each(CASES.map((one) => [one.model, one.masked ? 'masked' : 'image', one] as const))(
+  const what = ({ masked, parameters }: Case) =>
+    masked ? 'masked' : parameters.strength === undefined ? 'clip skip' : 'image';
+  it.each(CASES.map((one) => [one.model, what(one), one] as const))(
     '%s, %s',
     async (name, _, one) => {
       const model = await load(name);
       let latents: Parameters<Model['decode']>[0] | undefined;
       const init = await initOf(one);
-      for await (const step of model.generate(one.parameters, { init })) latents = step.latents;
+      for await (const step of model.generate(one.parameters, init && { init }))
+        latents = step.latents;
       const { data } = await model.decode(latents!);
       const expected = await readFile(join(GUIDE, 'families', one.picture));
       expect(data.length).toBe(expected.length);
