@@ -112,7 +112,7 @@ async function serving(sandbox: Sandbox, bot: BotProcess): Promise<void> {
   const failed = bot.exited.then((code) => {
     throw new Error(`the bot ended (${code}) before it served:\n${bot.output()}`);
   });
-  await Promise.race([sandbox.ready(COMMAND_NAMES, { timeout: 30_000 }), failed]);
+  await Promise.race([sandbox.ready(COMMAND_NAMES, { timeout: 55_000 }), failed]);
 }
 
 /** Files of finished pictures on a message. */
