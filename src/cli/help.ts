@@ -33,7 +33,8 @@ function listed(names: readonly string[]): string {
 export const IMAGINE_HELP = `ylem imagine "PROMPT" --out FILE.png [options]
 
   --out FILE.png        the picture, with its parameters inside
-  --model DIR           a diffusers ONNX directory; else YLEM_MODEL, else the embedded model
+  --model NAME | DIR    a model of \`ylem models list\`, or a diffusers ONNX directory; else
+                        YLEM_MODEL, else the embedded model
   --negative TEXT       what the picture should not show
   --seed N              0 to 4294967295; random and printed unless given
   --steps N             1 to 150; the model's own number unless given

@@ -14,6 +14,7 @@ import type { GenerationParameters, InitImage, KeptStep, ModelInfo } from '../pi
 import { badArgument, type ImagineArguments, parseImagine } from './arguments.js';
 import { writeWhole } from './files.js';
 import { IMAGINE_HELP } from './help.js';
+import { placeOf } from './models/directory.js';
 import { createProgress, type Progress } from './progress.js';
 
 /** Frames of a contact sheet: as many as the essay shows. */
@@ -188,10 +189,8 @@ async function checkPaths(asked: ImagineArguments, config: Config): Promise<stri
   if (asked.evolution !== undefined && resolve(asked.evolution) === resolve(asked.out)) {
     throw badArgument('--out and --evolution name the same file.');
   }
-  if (asked.model !== undefined && !(await isFolder(asked.model))) {
-    throw badArgument(`Expected --model to be a model's directory, got "${asked.model}".`);
-  }
-  return asked.model === undefined ? config.modelDirectory : resolve(asked.model);
+  if (asked.model === undefined) return config.modelDirectory;
+  return (await placeOf(config, asked.model)).directory;
 }
 
 /** What was asked for, the rest as the model has it. */

@@ -1,8 +1,17 @@
 // How the command writes: colours where a terminal shows them, sizes as people read them, tables.
 
-import { stripVTControlCharacters, styleText } from 'node:util';
+import { stripVTControlCharacters } from 'node:util';
 
-export type Colour = 'green' | 'yellow' | 'red' | 'dim' | 'bold';
+/** SGR codes that begin and end each (ECMA-48). Node's styleText asks stdout whatever is written to. */
+const CODES = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+} as const;
+
+export type Colour = keyof typeof CODES;
 
 export interface OutputLike {
   readonly isTTY?: boolean;
@@ -16,7 +25,10 @@ export function painter(
   env: NodeJS.ProcessEnv = process.env,
 ): (colour: Colour, text: string) => string {
   const plain = out.isTTY !== true || Boolean(env.NO_COLOR) || env.TERM === 'dumb';
-  return (colour, text) => (plain ? text : styleText(colour, text));
+  return (colour, text) => {
+    const [on, off] = CODES[colour];
+    return plain ? text : `\u001b[${on}m${text}\u001b[${off}m`;
+  };
 }
 
 const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];

@@ -94,7 +94,7 @@ async function fetchModel({ request, json }: Asked<'pull'>, config: Config): Pro
       changed
         ? `${name} is there ${at}: ${pulled.files} files, ${sizeText(bytes)} in ${shortPath(directory)}\n` +
             `Look it over: ylem models check ${name}\n` +
-            `Paint with it: ylem imagine "a fox" --out fox.png --model ${shortPath(directory)}\n` +
+            `Paint with it: ylem imagine "a fox" --out fox.png --model ${name}\n` +
             `Give it to the bot: YLEM_MODEL=${shortPath(directory)}\n`
         : `${name} was there already ${at}\n`,
     );
