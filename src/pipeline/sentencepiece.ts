@@ -6,6 +6,7 @@
 
 import { UserError } from '../errors.js';
 import type { Json } from './json.js';
+import { fields, fieldsByNumber, NotProtobuf, text } from './protobuf.js';
 
 /** sentinels that T5 knows beside its pieces; the last has the lowest id */
 const EXTRA_IDS = 100;
@@ -95,82 +96,31 @@ function readModel(bytes: Uint8Array, file: string): SentencePieceModel {
   let charsmap: Uint8Array | undefined;
   let kind = UNIGRAM;
   try {
-    for (const { number, value } of fields(bytes)) {
-      if (!(value instanceof Uint8Array)) continue;
+    for (const { number, bytes: inner } of fields(bytes)) {
       if (number === 1) {
-        let [piece, score] = ['', 0];
-        for (const field of fields(value)) {
-          if (field.number === 1 && field.value instanceof Uint8Array)
-            piece = new TextDecoder().decode(field.value);
-          if (field.number === 2 && typeof field.value === 'number') score = field.value;
-        }
-        pieces.push([piece, score]);
+        const piece = fieldsByNumber(inner);
+        const score = piece.get(2)?.[0]?.bytes;
+        pieces.push([text(piece.get(1)?.[0]), score?.length === 4 ? float(score) : 0]);
       } else if (number === 2) {
-        for (const field of fields(value))
-          if (field.number === 3 && typeof field.value === 'number') kind = field.value;
+        kind = Number(fieldsByNumber(inner).get(3)?.[0]?.value ?? UNIGRAM);
       } else if (number === 3) {
-        for (const field of fields(value))
-          if (field.number === 2 && field.value instanceof Uint8Array && field.value.length > 0)
-            charsmap = field.value;
+        const table = fieldsByNumber(inner).get(2)?.[0]?.bytes;
+        if (table !== undefined && table.length > 0) charsmap = table;
       }
     }
   } catch (error) {
-    if (error instanceof RangeError) throw damaged(file);
+    if (error instanceof NotProtobuf) throw damaged(file);
     throw error;
   }
   if (pieces.length === 0) throw damaged(file);
   return { pieces, charsmap, kind };
 }
 
+const float = (bytes: Uint8Array): number =>
+  new DataView(bytes.buffer, bytes.byteOffset).getFloat32(0, true);
+
 const damaged = (file: string) =>
   new UserError('model-file-damaged', `The model's ${file} is no SentencePiece model.`, { file });
-
-interface Field {
-  readonly number: number;
-  /** whole numbers and float32 as numbers, the rest as bytes */
-  readonly value: number | Uint8Array;
-}
-
-/** The fields of a protocol buffer message. @throws RangeError where it is cut off or is none */
-function* fields(bytes: Uint8Array): Generator<Field> {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let at = 0;
-  const whole = (): number => {
-    let [value, factor] = [0, 1];
-    for (;;) {
-      const byte = view.getUint8(at++);
-      value += (byte & 0x7f) * factor;
-      if (byte < 0x80) return value;
-      factor *= 128;
-      if (factor > 2 ** 63) throw new RangeError('no whole number');
-    }
-  };
-  while (at < bytes.length) {
-    const tag = whole();
-    const number = Math.floor(tag / 8);
-    switch (tag % 8) {
-      case 0:
-        yield { number, value: whole() };
-        break;
-      case 1:
-        at += 8;
-        break;
-      case 2: {
-        const length = whole();
-        if (at + length > bytes.length) throw new RangeError('cut off');
-        yield { number, value: bytes.subarray(at, at + length) };
-        at += length;
-        break;
-      }
-      case 5:
-        yield { number, value: view.getFloat32(at, true) };
-        at += 4;
-        break;
-      default:
-        throw new RangeError('no message');
-    }
-  }
-}
 
 /**
  * SentencePiece's normalisation by a precompiled table: a Darts trie of what is replaced, then the

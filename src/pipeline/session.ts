@@ -146,8 +146,17 @@ export async function openGraph(
 }
 
 /** Opens a graph that is in memory, with its weights. @throws whatever onnxruntime says of it */
-export async function openBytes(bytes: Uint8Array, options: SessionOptions): Promise<Graph> {
-  return opened(await InferenceSession.create(bytes, sessionOptions(options)), options);
+export async function openBytes(
+  bytes: Uint8Array,
+  options: SessionOptions,
+  folder?: string,
+): Promise<Graph> {
+  const session = sessionOptions(options);
+  if (folder !== undefined) {
+    const { extra } = session as { extra: { session: Record<string, unknown> } };
+    extra.session.model_external_initializers_file_folder_path = folder;
+  }
+  return opened(await InferenceSession.create(bytes, session), options);
 }
 
 function opened(session: InferenceSession, options: SessionOptions): Graph {

@@ -1,11 +1,13 @@
 // The families that are known, and which of them a directory belongs to.
 
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { UserError } from '../../errors.js';
+import { takeFractions } from '../fractional.js';
 import { object } from '../json.js';
+import { readOnnxHeader } from '../onnx-header.js';
 import { parseSchedulerConfig } from '../schedulers/index.js';
-import { type Graph, openGraph, readJson, type SessionOptions } from '../session.js';
+import { type Graph, openBytes, openGraph, readJson, type SessionOptions } from '../session.js';
 import type { Family, FamilyLoader, FamilySource } from './family.js';
 import { flux } from './flux.js';
 import { lcm } from './lcm.js';
@@ -16,6 +18,9 @@ import { sdxl } from './sdxl.js';
 /** No two of them take the same inputs, except where `pipelines` tells them apart. */
 const FAMILIES: readonly FamilyLoader[] = [sd, lcm, sdxl, sd3, flux];
 
+/** bytes of a graph's own file up to which it may be held in memory beside what is made of it */
+const EDITABLE = 1 << 30;
+
 /**
  * Opens the UNet or transformer of a directory and loads the family that it belongs to.
  * @throws UserError naming the file at fault, or what of the model is not supported
@@ -24,7 +29,7 @@ export async function loadFamily(root: string, session: SessionOptions): Promise
   const index = object(await readJson(root, join(root, 'model_index.json')));
   const className = String(index._class_name ?? '').replace(/^(Onnx|ORT)/, '');
   const denoiserPart = (await isFolder(join(root, 'transformer'))) ? 'transformer' : 'unet';
-  const denoiser = await openGraph(root, join(root, denoiserPart, 'model.onnx'), session);
+  const { denoiser, notice } = await openDenoiser(root, denoiserPart, session);
   const opened: Graph[] = [denoiser];
   try {
     const config = await readJson(root, join(root, denoiserPart, 'config.json'), true);
@@ -44,13 +49,43 @@ export async function loadFamily(root: string, session: SessionOptions): Promise
       denoiserConfig: object(config),
       scheduler: object(scheduler),
       session,
-      warnings: await notices(root, className, loader),
+      warnings: [...notice, ...(await notices(root, className, loader))],
       opened,
     });
   } catch (error) {
     await Promise.all(opened.map((graph) => graph.release()));
     throw error;
   }
+}
+
+/**
+ * The UNet or transformer, with a timestep that may be fractional.
+ * @throws UserError naming the file that is missing or damaged
+ */
+async function openDenoiser(
+  root: string,
+  part: string,
+  session: SessionOptions,
+): Promise<{ denoiser: Graph; notice: string[] }> {
+  const path = join(root, part, 'model.onnx');
+  const header = await readOnnxHeader(path).catch(() => undefined); // openGraph says what is wrong
+  const type = header?.inputs.find(({ name }) => name === 'timestep')?.type;
+  if (type === undefined || !/^int/.test(type))
+    return { denoiser: await openGraph(root, path, session), notice: [] };
+  const { size } = await stat(path);
+  if (size <= EDITABLE) {
+    const bytes = await readFile(path);
+    const denoiser = takeFractions(bytes)
+      ? await openBytes(bytes, session, dirname(path)).catch(() => undefined)
+      : undefined;
+    if (denoiser !== undefined) return { denoiser, notice: [] };
+  }
+  return {
+    denoiser: await openGraph(root, path, session),
+    notice: [
+      `The ${part} takes whole timesteps: schedulers that stand between two of them paint a little otherwise than diffusers.`,
+    ],
+  };
 }
 
 /** By what the graph takes; the pipeline's name has a say where two families take the same. */
