@@ -117,8 +117,15 @@ function page(): string {
     `|---|${names.map(() => '---').join('|')}|`,
     ...rows,
     '',
-    `${count('equal')} pictures are within the limits, ${count('different')} are not, ${count('sensitive')} are sensitive: beyond the limits, where diffusers' own picture moves as well by more than half the limit on average when each estimate of its model is made larger by 2^-22, the last bits of float32. There the order of additions decides, not the algorithm.`,
-    ...(sensitive.length > 0 ? ['', ...sensitive.map((o) => `- ${describe(o)}`)] : []),
+    `${count('equal')} pictures are within the limits, ${count('different')} are not.`,
+    ...(sensitive.length === 0
+      ? []
+      : [
+          '',
+          `${sensitive.length} more are beyond them, but sensitive: diffusers' own picture moves as well, by more than half the limit on average, when each estimate of its model is made larger by 2^-22, the last bits of float32. There the order of additions decides, not the algorithm.`,
+          '',
+          ...sensitive.map((o) => `- ${describe(o)}`),
+        ]),
     '',
   ].join('\n');
 }
