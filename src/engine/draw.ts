@@ -1,26 +1,22 @@
 // Pictures of kept steps: by the full VAE where there is time for that, else the quick way.
 
 import sharp from 'sharp';
-import { fromKept, type Model, plainPreviewer } from '../pipeline/index.js';
+import { type Draw, fromKept, type Model, plainPreviewer } from '../pipeline/index.js';
 import type { EvolutionOptions, FloatTensor, KeptStep, RgbImage } from '../pipeline/types.js';
+import type { ModelRef } from './protocol.js';
 
 /** ms that the pictures of one evolution may take together: a run may wait for its next step */
 const BUDGET = 8000;
-
-export interface Drawer {
-  /** latents [1, C, h, w] to a picture at the full size */
-  preview(latents: FloatTensor): Promise<RgbImage>;
-}
 
 /**
  * How the frames of an evolution are drawn: all in the same way. Where nothing was decoded yet,
  * the last step is, to learn what that costs.
  */
-export async function drawerFor(
+export async function drawFor(
   model: Model,
   steps: readonly KeptStep[],
   { kind, frames, show }: Pick<EvolutionOptions, 'kind' | 'frames' | 'show'>,
-): Promise<Drawer> {
+): Promise<Draw> {
   const last = steps.at(-1);
   if (kind !== 'changes' && last !== undefined) {
     if (model.timings.decode === 0) {
@@ -29,30 +25,27 @@ export async function drawerFor(
     }
     const count = kind === 'sheet' ? Math.min(frames, steps.length) : steps.length;
     if (model.timings.decode * count <= BUDGET) {
-      return { preview: (latents) => model.decode(latents) };
+      return (latents) => model.decode(latents);
     }
   }
-  return {
-    preview: async (latents) => enlarge(await model.preview(latents), latents, model.info.vaeScale),
-  };
+  return async (latents) => enlarge(await model.preview(latents), latents, model.info.vaeScale);
 }
 
-/** px per latent of nearly every VAE, where the model that could tell is not at hand */
+/** px per latent of nearly every VAE, where the model that could tell is gone */
 const USUAL_SCALE = 8;
 
 /**
  * Steps without the model that made them: by what its directory says of its latents' colours, if it
  * is still there, else as the community has fitted them for latents of so many channels.
  */
-export async function quickDrawer(
-  directory: string | undefined,
+export async function quickDraw(
+  ref: ModelRef | undefined,
   steps: readonly KeptStep[],
-): Promise<Drawer> {
+): Promise<Draw> {
   const channels = steps[0]?.dims[0] ?? 4;
+  const { directory, vaeScale = USUAL_SCALE } = ref ?? {};
   const previewer = await plainPreviewer(directory, channels);
-  return {
-    preview: async (latents) => enlarge(await previewer.draw(latents), latents, USUAL_SCALE),
-  };
+  return async (latents) => enlarge(await previewer.draw(latents), latents, vaeScale);
 }
 
 /** Quick pictures may be as small as the latents. */

@@ -4,9 +4,10 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { UserError } from '../errors.js';
 import {
   AcceleratorLost,
-  drawEvolution,
+  type Draw,
   encodePreview,
   encodeWithin,
+  evolution,
   fromKept,
   infotextOf,
   type Model,
@@ -15,7 +16,7 @@ import {
 } from '../pipeline/index.js';
 import type { FloatTensor, KeptStep, Start, Step } from '../pipeline/types.js';
 import { type Branch, packCheckpoint, unpackCheckpoint } from './checkpoint.js';
-import { type Drawer, drawerFor, quickDrawer } from './draw.js';
+import { drawFor, quickDraw } from './draw.js';
 import { LoadedModels, WornOut } from './loaded.js';
 import {
   type AttemptResult,
@@ -297,31 +298,31 @@ export class Host {
     switch (request.kind) {
       case 'evolution': {
         const { steps, options, maxBytes } = request;
-        const drawer = await this.#drawer(request.model, steps, options);
-        return drawEvolution(drawer, steps, options, maxBytes);
+        const draw = await this.#draw(request.model, steps, options);
+        return evolution(steps, options, maxBytes, draw);
       }
       case 'picture': {
         const { step, show, maxBytes } = request;
         const options = { kind: 'sheet', frames: 1, show } as const;
-        const drawer = await this.#drawer(request.model, [step], options);
+        const draw = await this.#draw(request.model, [step], options);
         const { latents, predictedOriginal } = fromKept(step);
         const shown = show === 'prediction' ? predictedOriginal : latents;
-        return encodeWithin(await drawer.preview(shown), maxBytes);
+        return encodeWithin(await draw(shown), maxBytes);
       }
       case 'infotext':
         return readInfotext(request.png);
     }
   }
 
-  async #drawer(
+  async #draw(
     ref: ModelRef | undefined,
     steps: readonly KeptStep[],
-    options: Parameters<typeof drawerFor>[2],
-  ): Promise<Drawer> {
+    options: Parameters<typeof drawFor>[2],
+  ): Promise<Draw> {
     // A plot of changes needs no pictures.
     const model = options.kind === 'changes' ? undefined : await this.#borrow(ref);
-    if (model !== undefined) return drawerFor(model, steps, options);
-    return quickDrawer(ref?.directory, steps);
+    if (model !== undefined) return drawFor(model, steps, options);
+    return quickDraw(ref, steps);
   }
 }
 

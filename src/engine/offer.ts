@@ -98,6 +98,6 @@ export class Offer {
   }
 }
 
-function refOf({ description: { directory, bytes, fingerprint } }: Entry): ModelRef {
-  return { directory, bytes, fingerprint };
+function refOf({ description: { directory, bytes, fingerprint, facts } }: Entry): ModelRef {
+  return { directory, bytes, fingerprint, vaeScale: facts?.vaeScale };
 }

@@ -13,6 +13,8 @@ export interface ModelRef {
   readonly bytes: number;
   /** of the files as they are now: a directory that has changed is loaded anew */
   readonly fingerprint: string;
+  /** px per latent, as far as its files say it */
+  readonly vaeScale: number | undefined;
 }
 
 /** Work beside the runs: done between two steps, answered once. */

@@ -6,12 +6,8 @@ import { digits } from './image/digits.js';
 import { keptTensor } from './kept.js';
 import type { EncodedImage, EvolutionOptions, FloatTensor, KeptStep, RgbImage } from './types.js';
 
-/** What draws latents cheaply: a loaded model. */
-export interface Drawer {
-  preview(latents: FloatTensor): Promise<RgbImage>;
-}
-
-export type Draw = Drawer['preview'];
+/** The picture of latents [1, C, h, w]. */
+export type Draw = (latents: FloatTensor) => Promise<RgbImage>;
 
 /** px on the longer side of a whole sheet */
 const SHEET = 2048;
@@ -23,7 +19,7 @@ const INK = '#1e1f22';
 
 /**
  * @param steps in order of their index; at least one
- * @param draw the picture of latents [1, C, h, w]
+ * @param draw makes all pictures of the same size
  * @throws UserError when there is nothing to show or it cannot be made to fit into `maxBytes`
  */
 export async function evolution(
@@ -36,16 +32,6 @@ export async function evolution(
   if (options.kind === 'changes') return changePlot(steps);
   if (options.kind === 'animation') return animation(steps, options.show, maxBytes, draw);
   return contactSheet(evenly(steps, options.frames), options, maxBytes, draw);
-}
-
-/** The evolution in the model's own cheap pictures. */
-export function drawEvolution(
-  model: Drawer,
-  steps: readonly KeptStep[],
-  options: EvolutionOptions,
-  maxBytes: number,
-): Promise<EncodedImage> {
-  return evolution(steps, options, maxBytes, (latents) => model.preview(latents));
 }
 
 /** `count` of the items, evenly spread, the first and the last among them. */

@@ -4,13 +4,12 @@ import fc from 'fast-check';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../src/errors.js';
+import { changes, evenly } from '../../../src/pipeline/evolution.js';
 import { toHalf } from '../../../src/pipeline/fp16.js';
 import {
   altText,
-  changes,
   encodePng,
   encodeWithin,
-  evenly,
   evolution,
   type FloatTensor,
   type GenerationParameters,
