@@ -413,10 +413,9 @@ export class Generations {
           { state: stopped ? 'stopped' : 'done', file, infotext },
           endedAt,
         );
-        this.#queue.measured(
-          entryOf(job.generation).work * (result.timings.unet.length / total),
-          endedAt - startedAt,
-        );
+        const { work, model } = entryOf(job.generation);
+        const done = work * (result.timings.unet.length / total);
+        this.#queue.measured(done, endedAt - startedAt, model);
         this.#logger.info({ id, steps: index, ms: endedAt - startedAt }, 'painted');
         return { file, stopped: stopped ? { index, total } : undefined, flagged };
       } finally {
@@ -563,7 +562,7 @@ export function stepsGone(): UserError {
 }
 
 /** What a picture weighs: steps times pixels over 256x256. */
-export function entryOf(generation: Promised): QueueEntry {
+export function entryOf(generation: Promised): QueueEntry & { readonly model: string } {
   const { width, height, strength = 1 } = generation.parameters;
   // With an init image only that part of the steps is done.
   const steps = Math.max(1, Math.floor(generation.parameters.steps * strength));
@@ -571,6 +570,7 @@ export function entryOf(generation: Promised): QueueEntry {
     id: generation.id,
     userId: generation.userId,
     work: (steps * width * height) / (256 * 256),
+    model: generation.model,
   };
 }
 

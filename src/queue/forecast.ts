@@ -19,14 +19,14 @@ export interface Forecast {
 /**
  * @param turns as they stand; not changed
  * @param slots jobs that may run at the same time
- * @param duration ms that so many work units take
+ * @param duration ms that a job takes
  * @returns the waiting jobs in the order in which they will start, if none is added
  */
 export function forecast(
   turns: Turns<QueueEntry>,
   running: readonly RunningJob[],
   slots: number,
-  duration: (work: number) => number,
+  duration: (entry: QueueEntry) => number,
 ): Forecast[] {
   const future = turns.clone();
   const order: Forecast[] = [];
@@ -43,7 +43,7 @@ export function forecast(
     const entry = future.take();
     if (entry === undefined) break;
     order.push({ entry, startsIn: now });
-    busy.push({ userId: entry.userId, end: now + duration(entry.work) });
+    busy.push({ userId: entry.userId, end: now + duration(entry) });
   }
   return order;
 }

@@ -120,7 +120,7 @@ class LocalQueue implements Queue {
     const job = this.#jobs.get(id);
     if (job === undefined) return undefined;
     const total = this.#jobs.size;
-    const known = this.#pace.perUnit !== undefined;
+    const { known } = this.#pace;
     if (job.startedAt !== undefined) {
       const expectedMs = known ? this.#remaining(job) : undefined;
       return { state: 'running', ahead: 0, total, expectedMs };
@@ -151,8 +151,8 @@ class LocalQueue implements Queue {
     return true;
   }
 
-  measured(work: number, milliseconds: number): void {
-    this.#pace.measured(work, milliseconds);
+  measured(work: number, milliseconds: number, model?: string): void {
+    this.#pace.measured(work, milliseconds, model);
     this.#changed();
   }
 
@@ -192,7 +192,12 @@ class LocalQueue implements Queue {
   /** ms that a running job is expected to take yet */
   #remaining(job: Job): number {
     const elapsed = this.#clock() - (job.startedAt ?? 0);
-    return Math.max(0, job.entry.work * (this.#pace.perUnit ?? 1) - elapsed);
+    return Math.max(0, this.#duration(job.entry) - elapsed);
+  }
+
+  /** ms that a job is expected to take from its start */
+  #duration({ work, model }: QueueEntry): number {
+    return work * this.#pace.perUnit(model);
   }
 
   #future() {
@@ -202,13 +207,8 @@ class LocalQueue implements Queue {
     const running = [...this.#jobs.values()]
       .filter((job) => job.startedAt !== undefined)
       .map((job) => ({ userId: job.entry.userId, remaining: this.#remaining(job) }));
-    // Before any measurement each unit counts as 1 ms: that gives the order, and no time is told.
-    const perUnit = this.#pace.perUnit ?? 1;
-    const order = forecast(
-      this.#order.turns,
-      running,
-      this.#queue.concurrency,
-      (work) => work * perUnit,
+    const order = forecast(this.#order.turns, running, this.#queue.concurrency, (entry) =>
+      this.#duration(entry),
     );
     const waiting = new Map(order.map((item, ahead) => [item.entry.id, { ...item, ahead }]));
     this.#forecast = { at: now, waiting };

@@ -12,6 +12,8 @@ export interface QueueEntry {
   readonly userId: string;
   /** denoising steps times pixels over 256x256: what a job weighs in the expected waiting time */
   readonly work: number;
+  /** what paints it: jobs of one model take alike for each unit of work; absent: they all do */
+  readonly model?: string;
 }
 
 export interface Place {
@@ -50,8 +52,8 @@ export interface Queue {
   list(): readonly QueueEntry[];
   /** true when there was such a job */
   cancel(id: string, reason?: unknown): boolean;
-  /** feeds the expected times: work units done in that many ms */
-  measured(work: number, milliseconds: number): void;
+  /** feeds the expected times: work units done in that many ms by a model */
+  measured(work: number, milliseconds: number, model?: string): void;
   /** calls back whenever any place may have changed; returns the function that ends it */
   onChange(listener: () => void): () => void;
   /**

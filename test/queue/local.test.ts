@@ -74,6 +74,24 @@ test('two engines halve the wait', async () => {
   await Promise.all(tasks.map((task) => task.ended));
 });
 
+test('each model has a pace of its own, and one that was not measured that of all', async () => {
+  const queue = createLocalQueue(PLENTY, 1, () => 0);
+  const entry = (id: string, model: string) => ({ id, userId: id.charAt(0), work: 10, model });
+  const tasks = [entry('a1', 'fast'), entry('a2', 'slow'), entry('a3', 'new'), entry('a4', 'fast')];
+  const held = tasks.map((task) => addHeld(queue, task, () => {}));
+  queue.measured(10, 100, 'fast');
+  expect(queue.place('a3')?.expectedMs).toBe(200); // all as fast, as far as is known
+  queue.measured(10, 100_000, 'slow');
+  expect(queue.place('a1')?.expectedMs).toBe(100);
+  expect(queue.place('a2')?.expectedMs).toBe(100);
+  expect(queue.place('a3')?.expectedMs).toBe(100_100);
+  const last = queue.place('a4')?.expectedMs ?? 0;
+  expect(last).toBeGreaterThan(100_100 + 100);
+  expect(last).toBeLessThan(200_100);
+  for (const task of held) task.finish();
+  await Promise.all(held.map((task) => task.ended));
+});
+
 test('the pace follows the newest measurements without jumping to them', async () => {
   const queue = createLocalQueue(PLENTY, 1, () => 0);
   const task = addHeld(queue, { id: 'a1', userId: 'a', work: 1 }, () => {});
