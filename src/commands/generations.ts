@@ -222,7 +222,7 @@ export class Generations {
    */
   seen(exchange: Exchange): void {
     const { token } = exchange;
-    if (token === undefined) return;
+    if (token === undefined || this.#closing) return;
     this.#handOver(exchange, token).catch((error: unknown) => this.#bug(error, undefined));
     for (const job of this.#jobs.values()) {
       const { userId, reply } = job.generation;

@@ -29,7 +29,7 @@ export const models: SlashCommand = {
     const number = new Intl.NumberFormat(texts.language, { maximumFractionDigits: 2 });
     const lines = bot.engines.models.map((model) => {
       const name = `**${display(model.name, 80)}**${model.isDefault ? ` · ${texts.usual}` : ''}`;
-      if (!model.offered) return `- ${name}\n  -# ${texts.damaged}`;
+      if (!model.offered) return `${name}\n-# ${texts.damaged}`;
       const facts = [
         FAMILIES[model.family] ?? model.family,
         `${model.defaultWidth}×${model.defaultHeight}`,
@@ -46,7 +46,7 @@ export const models: SlashCommand = {
         ...(model.takesImages ? [] : [texts.noImages]),
         ...(model.loaded ? [texts.loaded] : []),
       ];
-      return `- ${name}\n  ${facts.join(' · ')}\n  -# ${hints.join(' ')}`;
+      return `${name}\n${facts.join(' · ')}\n-# ${hints.join(' ')}`;
     });
     const shown: string[] = [];
     let length = 0;
@@ -78,5 +78,5 @@ export function kindOf(model: ModelFacts): ModelKind {
   if (model.defaultSteps <= 8) return 'quick';
   const pixels = model.defaultWidth * model.defaultHeight;
   if (pixels >= 768 * 768) return 'large';
-  return pixels < 256 * 256 ? 'small' : 'usual';
+  return pixels <= 256 * 256 ? 'small' : 'usual';
 }

@@ -12,7 +12,7 @@ import { parseNumber } from '../parameters.js';
 import type { Bot, ButtonFamily, MessageCommand } from '../types.js';
 import { firstPicture, noPicture } from './picture.js';
 
-/** Pictures whose windows are open, by their ids. An address at Discord is good for a day. */
+/** Pictures whose windows are open, by the person and the picture's id. An address at Discord is good for a day. */
 const chosen = new Map<string, SentFile>();
 const MOST_CHOSEN = 500;
 
@@ -30,7 +30,7 @@ export const useAsInit: MessageCommand = {
     const message = interaction.targetMessage;
     const file = firstPicture(message);
     const texts = textsFor(exchange.locale);
-    chosen.set(file.id, sentFile(file));
+    chosen.set(`${exchange.userId} ${file.id}`, sentFile(file));
     for (const oldest of chosen.keys()) {
       if (chosen.size <= MOST_CHOSEN) break;
       chosen.delete(oldest);
@@ -77,8 +77,10 @@ export const initWindow: ButtonFamily = {
       seed: parseNumber(text('seed'), texts.seed),
     };
     const ephemeral = hidden === PRIVATE;
-    let image = chosen.get(fileId);
+    let image = chosen.get(`${exchange.userId} ${fileId}`);
     if (image === undefined) {
+      // Whoever sent the window sees this channel; of others nobody knows.
+      if (channelId !== interaction.channelId) throw noPicture();
       await exchange.defer(ephemeral);
       image = await lookUp(bot, channelId, messageId, fileId);
     }
