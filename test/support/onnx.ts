@@ -133,6 +133,39 @@ export async function saveVae(path: string, options: VaeOptions): Promise<void> 
   await graph.save(path);
 }
 
+/**
+ * A VAE encoder for pictures [B, 3, H, W] and latents of a quarter of their sides: the colours of
+ * every fourth pixel as means, swollen on the way, with a variance of about 0.
+ */
+export async function saveVaeEncoder(
+  path: string,
+  { type, swell }: { readonly type: 'float32' | 'float16'; readonly swell: number },
+): Promise<void> {
+  const graph = new SmallGraph();
+  const sample = graph.input('sample', type, ['batch', 3, 'H', 'W']);
+  const scalar = (value: number) => graph.constant(type, [], [value]);
+  const list = (...values: number[]) => graph.constant('int64', [values.length], values);
+  const bounds = [list(0, 0), list(1 << 20, 1 << 20), list(2, 3), list(4, 4)];
+  const colours = graph.node('Slice', [sample, ...bounds]);
+  const four = graph.node('Concat', [colours, colours], { axis: 1 });
+  const means = graph.node('Slice', [four, list(0), list(4), list(1)]);
+  const steps = Math.ceil(Math.log10(swell) / 4);
+  let value = means;
+  for (let i = 0; i < steps; i++) {
+    const large = graph.node('Mul', [value, scalar(swell ** (1 / steps))]);
+    // As in `saveVae`: the large values are written down as they are typed.
+    const twice = graph.node('Concat', [large, large], { axis: 1 });
+    value = graph.node('Slice', [twice, list(0), list(4), list(1)]);
+  }
+  for (let i = 0; i < steps; i++) {
+    value = graph.node('Div', [value, scalar(swell ** (1 / steps))]);
+  }
+  const low = graph.node('Sub', [graph.node('Mul', [means, scalar(0)]), scalar(20)]);
+  const both = graph.node('Concat', [value, low], { axis: 1 });
+  graph.output('latent_parameters', both, type, ['batch', 8, 'h', 'w']);
+  await graph.save(path);
+}
+
 export interface UnetOptions {
   /** width of the text encoder's states */
   readonly context: number;

@@ -2,31 +2,26 @@
 // VAEs pass (SDXL's does): what gave no numbers, or nothing but black, is decoded again in single
 // precision, on the same provider where it can, else on the CPU.
 
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { UserError } from '../../errors.js';
 import { allFinite } from '../finite.js';
-import { floats, type Graph, openBytes, openGraph, type SessionOptions } from '../session.js';
+import { floats, type Graph } from '../session.js';
 import type { FloatTensor } from '../types.js';
-import { upcast } from '../upcast.js';
 import type { FamilySource } from './family.js';
+import { closeEarly, type ExactWay, exactWays } from './precision.js';
 
 export class Decoder {
   readonly #source: FamilySource;
   /** as the directory has it; in single precision once that was needed */
   #graph: Graph;
   /** ways to decode more exactly that were not tried yet, the quicker first */
-  #ways: (() => Promise<Graph | undefined>)[];
+  #ways: ExactWay[];
 
   /** @param graph vae_decoder/model.onnx of the source */
   constructor(graph: Graph, source: FamilySource) {
     this.#graph = graph;
     this.#source = source;
-    const { session } = source;
-    const cpu = { ...session, provider: 'cpu' };
-    this.#ways = [
-      () => this.#single(session),
-      ...(session.provider === 'cpu' ? [] : [() => this.#single(cpu), () => this.#same(cpu)]),
-    ];
+    this.#ways = exactWays(source, 'vae_decoder');
   }
 
   get graph(): Graph {
@@ -54,15 +49,15 @@ export class Decoder {
       const again = await this.#decode(graph, latents);
       if (!allFinite(again.data)) {
         this.#ways.shift();
-        await this.#close(graph);
+        await closeEarly(this.#source, graph);
         continue;
       }
       image = again;
-      if (wasFinite) await this.#close(graph);
+      if (wasFinite) await closeEarly(this.#source, graph);
       else {
         // It will overflow again: from here on the exact one decodes, and the other makes room.
         this.#ways = [];
-        await this.#close(this.#graph);
+        await closeEarly(this.#source, this.#graph);
         this.#graph = graph;
       }
       break;
@@ -79,34 +74,6 @@ export class Decoder {
   async #decode(graph: Graph, { data, dims }: FloatTensor): Promise<FloatTensor> {
     const outputs = await graph.run({ latent_sample: graph.feed('latent_sample', data, dims) });
     return floats(outputs.sample ?? Object.values(outputs)[0], 'sample');
-  }
-
-  /** undefined where the graph has no halves, or the provider cannot run it */
-  async #single(options: SessionOptions): Promise<Graph | undefined> {
-    const bytes = await upcast(this.#path);
-    return bytes && this.#opened(openBytes(bytes, options));
-  }
-
-  #same(options: SessionOptions): Promise<Graph | undefined> {
-    return this.#opened(openGraph(this.#source.root, this.#path, options));
-  }
-
-  async #opened(opening: Promise<Graph>): Promise<Graph | undefined> {
-    const graph = await opening.catch(() => undefined);
-    if (graph !== undefined) this.#source.opened.push(graph);
-    return graph;
-  }
-
-  get #path(): string {
-    return join(this.#source.root, 'vae_decoder', 'model.onnx');
-  }
-
-  /** Now, and so not with the model once more. */
-  async #close(graph: Graph): Promise<void> {
-    const { opened } = this.#source;
-    const at = opened.indexOf(graph);
-    if (at >= 0) opened.splice(at, 1);
-    await graph.release();
   }
 }
 

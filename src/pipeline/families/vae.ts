@@ -5,7 +5,8 @@ import type { NoiseGenerator } from '../noise/generator.js';
 import { floats, type Graph } from '../session.js';
 import type { FloatTensor, RgbImage } from '../types.js';
 import { Decoder } from './decoder.js';
-import { type FamilySource, graph, hasGraph, json } from './family.js';
+import { Encoder } from './encoder.js';
+import { type FamilySource, graph, json } from './family.js';
 
 export interface VaeOptions {
   /** where the configuration names none */
@@ -34,7 +35,7 @@ export class Vae {
 
   private constructor(
     decoder: Decoder,
-    encoder: Graph | undefined,
+    encoder: Encoder | undefined,
     config: Json,
     scale: number,
     options: VaeOptions,
@@ -48,7 +49,7 @@ export class Vae {
     const [mean, std] = [numbers(config.latents_mean), numbers(config.latents_std)];
     this.#moments =
       options.normalised && mean !== undefined && std !== undefined ? { mean, std } : undefined;
-    this.warnings = encoder?.outputs.has('latent_sample')
+    this.warnings = encoder?.draws
       ? [
           'The vae_encoder draws its latents by itself: from an init image, one seed gives another picture each time.',
         ]
@@ -64,9 +65,7 @@ export class Vae {
       ...(await json(source, 'vae_decoder/config.json')),
     };
     const decoder = await graph(source, 'vae_decoder');
-    const encoder = (await hasGraph(source, 'vae_encoder'))
-      ? await graph(source, 'vae_encoder')
-      : undefined;
+    const encoder = await Encoder.find(source);
     const levels = config.block_out_channels;
     const scale = Array.isArray(levels)
       ? 2 ** (levels.length - 1)
@@ -101,18 +100,13 @@ export class Vae {
     });
   }
 
-  async #encode(encoder: Graph, pixels: FloatTensor, noise: NoiseGenerator): Promise<FloatTensor> {
-    const outputs = await encoder.run({
-      sample: encoder.feed('sample', pixels.data, pixels.dims),
-    });
-    const drawn = outputs.latent_sample;
-    const latents =
-      drawn === undefined
-        ? sampled(
-            floats(outputs.latent_parameters ?? Object.values(outputs)[0], 'latent_parameters'),
-            noise,
-          )
-        : floats(drawn, 'latent_sample');
+  async #encode(
+    encoder: Encoder,
+    pixels: FloatTensor,
+    noise: NoiseGenerator,
+  ): Promise<FloatTensor> {
+    const { values, drawn } = await encoder.run(pixels);
+    const latents = drawn ? values : sampled(values, noise);
     return { data: this.#scaled(latents), dims: latents.dims };
   }
 
