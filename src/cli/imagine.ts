@@ -140,6 +140,8 @@ const ASKED = new Set([
   'bad-image',
   'image-too-large',
   'strength-too-small',
+  'steps-for-strength',
+  'image-not-finite',
   'no-vae-encoder',
   'needs-mask',
   'bad-weight',

@@ -77,3 +77,13 @@ describe('a picture equals the one by diffusers', () => {
     },
   );
 });
+
+it('LCM says how many steps a small strength leaves', async () => {
+  const one = CASES.find(({ model }) => model === 'lcm')!;
+  const parameters = { ...one.parameters, strength: 0.1, steps: 8 };
+  const run = (await load('lcm')).generate(parameters, { init: (await initOf(one))! });
+  await expect(run.next()).rejects.toMatchObject({
+    identifier: 'steps-for-strength',
+    message: expect.stringContaining('at most 5 steps'),
+  });
+});

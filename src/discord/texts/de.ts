@@ -111,6 +111,10 @@ export const de: Texts = {
     'bad-strength': () => 'Die Stärke muss eine Zahl über 0 und höchstens 1 sein.',
     'strength-too-small': ({ strength, steps, least }) =>
       `Bei einer Stärke von ${strength} bleibt in ${steps} Schritten nichts zu tun; nimm mindestens ${least} Schritte oder mehr Stärke.`,
+    'steps-for-strength': ({ strength, steps, max }) =>
+      `Bei einer Stärke von ${strength} kann dieses Modell höchstens ${max} Schritte machen, nicht ${steps}; nimm weniger Schritte oder mehr Stärke.`,
+    'image-not-finite': ({ model }) =>
+      `Das Modell ${model} hat sich an diesem Bild verrechnet; versuch es mit einem anderen Bild oder Modell.`,
     'needs-mask': () => 'Dieses Modell malt nur innerhalb einer Maske: Gib Bild und Maske an.',
     'no-vae-encoder': () =>
       'Dieses Modell kann nicht von einem Bild aus malen; ihm fehlt der VAE-Encoder.',

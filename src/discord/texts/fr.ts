@@ -111,6 +111,10 @@ export const fr: Texts = {
     'bad-strength': () => 'La force doit être un nombre au-dessus de 0 et d’au plus 1.',
     'strength-too-small': ({ strength, steps, least }) =>
       `Une force de ${strength} ne laisse rien à faire en ${steps} étapes ; prenez au moins ${least} étapes ou plus de force.`,
+    'steps-for-strength': ({ strength, steps, max }) =>
+      `Avec une force de ${strength}, ce modèle peut faire ${max} étapes au plus, pas ${steps} ; prenez moins d’étapes ou plus de force.`,
+    'image-not-finite': ({ model }) =>
+      `Le modèle ${model} s’est perdu dans ses calculs sur cette image ; essayez une autre image ou un autre modèle.`,
     'needs-mask': () =>
       'Ce modèle ne peint qu’à l’intérieur d’un masque : donnez une image et un masque.',
     'no-vae-encoder': () =>

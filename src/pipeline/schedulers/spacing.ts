@@ -41,7 +41,7 @@ export function spacedTimesteps(
  * leaves.
  * @param n 1 to original
  * @param strength above 0 to 1
- * @throws UserError 'strength-too-small' when fewer than n are left
+ * @throws UserError 'steps-for-strength' when fewer than n are left
  */
 export function distilledTimesteps(
   trainSteps: number,
@@ -53,9 +53,9 @@ export function distilledTimesteps(
   const left = Math.trunc(original * strength);
   if (left < n) {
     throw new UserError(
-      'strength-too-small',
-      `A strength of ${strength} leaves ${left} of this model's timesteps, too few for ${n} steps; take fewer steps or more strength.`,
-      { strength, steps: n, least: left },
+      'steps-for-strength',
+      `With a strength of ${strength} this model can do at most ${left} steps, not ${n}; take fewer steps or a greater strength.`,
+      { strength, steps: n, max: left },
     );
   }
   return Array.from({ length: n }, (_, i) => (left - Math.floor(i * (left / n))) * stride - 1);
