@@ -1,4 +1,5 @@
 // What holds for every scheduler, whatever its configuration and number of steps.
+import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../src/errors.js';
@@ -60,6 +61,8 @@ const sane = fc
   }));
 
 const extras = { imageSequenceLength: 1024, eta: 0.3 };
+
+const escaped = (text: string) => text.replace(/[+*?^$()[\]{}|\\.]/g, '\\$&');
 
 describe('any scheduler', () => {
   it('stays finite from its first call to its last, and begins and goes on anywhere alike', () => {
@@ -199,6 +202,19 @@ describe('a name', () => {
     ['Restart', 'Karras', undefined],
   ])('of A1111, %s with schedule type %s, is %s', (sampler, schedule, name) => {
     expect(parseSchedulerName(sampler, schedule)).toBe(name);
+  });
+
+  it('stands in the document, with its class', async () => {
+    const text = await readFile(new URL('../../docs/schedulers.md', import.meta.url), 'utf8');
+    for (const name of SCHEDULER_NAMES) {
+      const { method, schedule } = splitScheduleName(name);
+      const row = text
+        .split('\n')
+        .find((line) => new RegExp(`^\\| ${escaped(method)} [(|]`).test(line));
+      expect(row, name).toBeDefined();
+      if (schedule !== undefined) expect(row).toContain(schedule);
+    }
+    for (const className of Object.keys(CLASSES)) expect(text).toContain(className);
   });
 
   it('makes a scheduler of any model of its kind', () => {

@@ -65,16 +65,13 @@ const AUTOMATIC: Partial<Record<Method, Schedule>> = {
   'DPM2 a': 'Karras',
 };
 
-/** Other spellings, without case and separators: k-diffusion's, ComfyUI's, A1111's older ones. */
-const ALIASES: Readonly<Record<string, Method>> = {
-  eulerancestral: 'Euler a',
-  dpm2ancestral: 'DPM2 a',
-  kdpm2: 'DPM2',
-  kdpm2a: 'DPM2 a',
-  plms: 'PNDM',
-  unipcbh2: 'UniPC',
-  dpmsolvermultistep: 'DPM++ 2M',
-  dpmsolversinglestep: 'DPM++ 2S',
+/** Other spellings: k-diffusion's, ComfyUI's, A1111's older ones. */
+const SPELLINGS: Partial<Record<Method, readonly string[]>> = {
+  'Euler a': ['euler_ancestral'],
+  DPM2: ['kdpm2'],
+  'DPM2 a': ['dpm_2_ancestral', 'kdpm2_a'],
+  PNDM: ['plms'],
+  UniPC: ['uni_pc_bh2'],
 };
 
 /** The class that a name stands for, and the keys that it sets in the model's own configuration. */
@@ -126,18 +123,15 @@ function bare(text: string): string {
     .replace(/scheduler$/, '');
 }
 
-const NAMES_BY_SPELLING: ReadonlyMap<string, SchedulerName> = new Map([
-  ...Object.entries(ALIASES),
-  ...Object.entries(METHODS).map(
-    ([name, { className }]) => [bare(className), name as Method] as const,
-  ),
-  ...Object.entries(ALIASES).flatMap(([spelling, method]) =>
-    SCHEDULER_NAMES.filter((name) => split(name).method === method).map(
-      (name) => [spelling + bare(split(name).schedule ?? ''), name] as const,
-    ),
-  ),
-  ...SCHEDULER_NAMES.map((name) => [bare(name), name] as const),
-] as readonly (readonly [string, SchedulerName])[]);
+const NAMES_BY_SPELLING = new Map<string, SchedulerName>();
+for (const name of SCHEDULER_NAMES) {
+  const { method, schedule = '' } = split(name);
+  for (const text of [method, METHODS[method].className, ...(SPELLINGS[method] ?? [])]) {
+    const spelling = bare(text) + bare(schedule);
+    // of several methods of one class, the first is what its name alone means
+    if (!NAMES_BY_SPELLING.has(spelling)) NAMES_BY_SPELLING.set(spelling, name);
+  }
+}
 
 /**
  * How a user knows a class with the keys of a file: a SchedulerName where there is one ("DPM++ 2M
