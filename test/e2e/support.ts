@@ -12,6 +12,8 @@ import { openapiChecker } from '../support/openapi.js';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const TINY_MODEL = join(ROOT, 'test/fixtures/models/tiny-sd');
 const openapi = openapiChecker();
+/** How much longer than usual things may take: for a machine that does much else. */
+const PATIENCE = Number(process.env.YLEM_TEST_PATIENCE || 1);
 export const COMMAND_NAMES = [
   'imagine',
   'reroll',
@@ -112,7 +114,7 @@ async function serving(sandbox: Sandbox, bot: BotProcess): Promise<void> {
   const failed = bot.exited.then((code) => {
     throw new Error(`the bot ended (${code}) before it served:\n${bot.output()}`);
   });
-  await Promise.race([sandbox.ready(COMMAND_NAMES, { timeout: 55_000 }), failed]);
+  await Promise.race([sandbox.ready(COMMAND_NAMES, { timeout: 55_000 * PATIENCE }), failed]);
 }
 
 /** Files of finished pictures on a message. */
@@ -126,7 +128,7 @@ export function isDone(message: APIMessage): boolean {
 
 /** The reply once it shows its final picture. */
 export function done(interaction: SandboxInteraction): Promise<APIMessage> {
-  return interaction.waitFor(isDone, { what: 'the final picture' });
+  return interaction.waitFor(isDone, { what: 'the final picture', timeout: 30_000 * PATIENCE });
 }
 
 /** Every finished picture in the channel, by file name: one per generation when all went well. */
