@@ -64,7 +64,7 @@ function address(child: ChildProcess): Promise<string> {
 
 /** The seed that the newest message tells once its picture is done. */
 async function seed(): Promise<string> {
-  const facts = newest(page).getByText(/Seed/);
+  const facts = newest(page).locator('.text.content').getByText(/Seed/);
   await facts.waitFor({ timeout: 90_000 });
   return (await facts.locator('code').first().textContent()) ?? '';
 }
