@@ -10,6 +10,7 @@ import { UserError } from '../errors.js';
 import { defaultsOf, type FamilyLayout, familyOf, LAYOUTS } from './families/layout.js';
 import { readJson } from './files.js';
 import { type OnnxHeader, readOnnxHeader } from './onnx-header.js';
+import { type OwnSettings, ownSettings } from './own.js';
 import { NotProtobuf } from './protobuf.js';
 import { createScheduler, parseSchedulerConfig, schedulerDisplayName } from './schedulers/index.js';
 import type { ModelFacts } from './types.js';
@@ -174,7 +175,7 @@ async function read(directory: string): Promise<ModelDescription> {
       ...object(await json('vae_decoder/config.json')),
     },
     schedulerConfig,
-    own: object(await json('ylem.json')),
+    own: settings(object(await json('ylem.json')), problems),
   });
   const parts = inspected.map(({ part }) => part);
   return {
@@ -200,6 +201,17 @@ async function read(directory: string): Promise<ModelDescription> {
         : []),
     ],
   };
+}
+
+/** What ylem.json says; what it must not say is a problem. */
+function settings(own: Json, problems: UserError[]): OwnSettings {
+  try {
+    return ownSettings(own);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    problems.push(error);
+    return {};
+  }
 }
 
 function unknownFamily(index: Json): UserError {
@@ -327,7 +339,7 @@ interface Sources {
   readonly header: OnnxHeader | undefined;
   readonly vaeConfig: Json;
   readonly schedulerConfig: unknown;
-  readonly own: Json;
+  readonly own: OwnSettings;
 }
 
 function factsFrom(sources: Sources): ModelFacts {
@@ -360,10 +372,10 @@ function factsFrom(sources: Sources): ModelFacts {
     vaeScale,
     // Flux packs 2x2 latents into one token, whatever its patch_size says.
     sizeMultiple: vaeScale * (family === 'flux' ? 2 : multiple),
-    defaultWidth: number(own.width) ?? sampleSize * vaeScale,
-    defaultHeight: number(own.height) ?? sampleSize * vaeScale,
-    defaultSteps: number(own.steps) ?? defaults.steps,
-    defaultGuidanceScale: number(own.guidanceScale) ?? defaults.guidanceScale,
+    defaultWidth: own.width ?? sampleSize * vaeScale,
+    defaultHeight: own.height ?? sampleSize * vaeScale,
+    defaultSteps: own.steps ?? defaults.steps,
+    defaultGuidanceScale: own.guidanceScale ?? defaults.guidanceScale,
     defaultScheduler: displayName(sources.schedulerConfig),
   };
 }

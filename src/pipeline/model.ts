@@ -9,7 +9,8 @@ import type { Family } from './families/family.js';
 import { loadFamily } from './families/index.js';
 import { modelHash } from './hash.js';
 import { readInit } from './image/read.js';
-import { type Json, number, object } from './json.js';
+import { object } from './json.js';
+import { type OwnSettings, ownSettings } from './own.js';
 import { checkInit, checkParameters } from './parameters.js';
 import { type PipelineKind, pipelineConfig } from './pipeline-config.js';
 import { loadPreviewer, type Previewer } from './preview.js';
@@ -69,12 +70,12 @@ export class Model {
     family: Family,
     previewer: Previewer,
     schedulerConfig: unknown,
-    defaults: Json,
+    own: OwnSettings,
     session: SessionOptions,
   ) {
     this.info = info;
     this.#session = session;
-    const guidanceRescale = number(defaults.guidanceRescale);
+    const { guidanceRescale } = own;
     this.#conditioning = guidanceRescale === undefined ? {} : { guidanceRescale };
     this.#family = family;
     this.#previewer = previewer;
@@ -200,6 +201,7 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
   const schedulerPath = join(root, 'scheduler', 'scheduler_config.json');
   const schedulerConfig = await readJson(root, schedulerPath, false, parseSchedulerConfig);
   const warnings = schedulerWarnings(schedulerConfig);
+  const own = ownSettings(object(await readJson(root, join(root, 'ylem.json'), true)));
   const tried: { name: string; reason: string }[] = [];
   const providers = options.providers ?? ['cpu'];
   for (const [place, provider] of providers.entries()) {
@@ -224,7 +226,6 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
           : { threads: options.threads ?? 1, family: await load(options.threads ?? 1) };
       const session = { provider, threads, opened };
       const previewer = await loadPreviewer(root, family, session);
-      const defaults = object(await readJson(root, join(root, 'ylem.json'), true));
       const info = await describe(
         root,
         family,
@@ -233,9 +234,9 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
         session,
         tried,
         warnings,
-        defaults,
+        own,
       );
-      const model = new Model(info, family, previewer, schedulerConfig, defaults, session);
+      const model = new Model(info, family, previewer, schedulerConfig, own, session);
       model.timings.load = performance.now() - begun;
       return model;
     } catch (error) {
@@ -278,11 +279,10 @@ async function describe(
   { provider, threads }: SessionOptions,
   providersTried: ModelInfo['providersTried'],
   warnings: readonly string[],
-  defaults: Json,
+  own: OwnSettings,
 ): Promise<ModelInfo> {
   const { parts } = family;
   const side = parts.sampleSize * parts.vaeScale;
-  const given = (key: string, otherwise: number) => number(defaults[key]) ?? otherwise;
   return {
     name: basename(root),
     directory: root,
@@ -294,10 +294,10 @@ async function describe(
     latentChannels: parts.latentChannels,
     vaeScale: parts.vaeScale,
     sizeMultiple: parts.sizeMultiple,
-    defaultWidth: given('width', side),
-    defaultHeight: given('height', side),
-    defaultSteps: given('steps', family.defaults.steps),
-    defaultGuidanceScale: given('guidanceScale', family.defaults.guidanceScale),
+    defaultWidth: own.width ?? side,
+    defaultHeight: own.height ?? side,
+    defaultSteps: own.steps ?? family.defaults.steps,
+    defaultGuidanceScale: own.guidanceScale ?? family.defaults.guidanceScale,
     defaultScheduler: schedulerDisplayName(schedulerConfig),
     previewKind: previewer.kind,
     warnings: [...warnings, ...family.warnings],

@@ -31,31 +31,26 @@ export async function loadFamily(root: string, session: SessionOptions): Promise
   const denoiserPart = (await isFolder(join(root, 'transformer'))) ? 'transformer' : 'unet';
   const { denoiser, notice } = await openDenoiser(root, denoiserPart, session);
   const opened: Graph[] = [denoiser];
-  try {
-    const config = await readJson(root, join(root, denoiserPart, 'config.json'), true);
-    const scheduler = await readJson(
-      root,
-      join(root, 'scheduler', 'scheduler_config.json'),
-      true,
-      parseSchedulerConfig,
-    );
-    const loader = chooseFamily(className, denoiser, denoiserPart);
-    return await loader.load({
-      root,
-      index,
-      className,
-      denoiser,
-      denoiserPart,
-      denoiserConfig: object(config),
-      scheduler: object(scheduler),
-      session,
-      warnings: [...notice, ...(await notices(root, className, loader))],
-      opened,
-    });
-  } catch (error) {
-    await Promise.all(opened.map((graph) => graph.release()));
-    throw error;
-  }
+  const config = await readJson(root, join(root, denoiserPart, 'config.json'), true);
+  const scheduler = await readJson(
+    root,
+    join(root, 'scheduler', 'scheduler_config.json'),
+    true,
+    parseSchedulerConfig,
+  );
+  const loader = chooseFamily(className, denoiser, denoiserPart);
+  return loader.load({
+    root,
+    index,
+    className,
+    denoiser,
+    denoiserPart,
+    denoiserConfig: object(config),
+    scheduler: object(scheduler),
+    session,
+    warnings: [...notice, ...(await notices(root, className, loader))],
+    opened,
+  });
 }
 
 /**

@@ -1,0 +1,55 @@
+// ylem.json: what a model's directory may say to Ylem alone. Every key is optional.
+//
+// steps, guidanceScale, width and height are what users get who ask for nothing else; guidanceRescale
+// (0 to 1) is how far a guided estimate gets the conditional one's deviation, 0.7 for models with a
+// terminal SNR of zero (Lin et al. 2023, section 3.4).
+
+import { UserError } from '../errors.js';
+import { type Json, number } from './json.js';
+import { LIMITS } from './parameters.js';
+
+export interface OwnSettings {
+  readonly steps?: number;
+  readonly guidanceScale?: number;
+  /** px */
+  readonly width?: number;
+  readonly height?: number;
+  readonly guidanceRescale?: number;
+}
+
+interface Range {
+  readonly min: number;
+  readonly max: number;
+  readonly whole?: boolean;
+}
+
+const RANGES: Readonly<Record<keyof OwnSettings, Range>> = {
+  steps: { ...LIMITS.steps, whole: true },
+  guidanceScale: LIMITS.guidanceScale,
+  width: { ...LIMITS.side, whole: true },
+  height: { ...LIMITS.side, whole: true },
+  guidanceRescale: { min: 0, max: 1 },
+};
+
+/** @throws UserError 'model-setting' that names the key and what it may be */
+export function ownSettings(json: Json): OwnSettings {
+  const settings: Partial<Record<keyof OwnSettings, number>> = {};
+  for (const [key, { min, max, whole }] of Object.entries(RANGES) as [keyof OwnSettings, Range][]) {
+    const given = json[key];
+    if (given === undefined || given === null) continue;
+    const value = number(given);
+    if (
+      value === undefined ||
+      !(value >= min && value <= max) ||
+      (whole && !Number.isInteger(value))
+    ) {
+      throw new UserError(
+        'model-setting',
+        `The model's ylem.json has a ${key} that is no ${whole ? 'whole ' : ''}number from ${min} to ${max}.`,
+        { key, min, max },
+      );
+    }
+    settings[key] = value;
+  }
+  return settings;
+}
