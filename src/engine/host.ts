@@ -10,6 +10,7 @@ import {
   evolution,
   fromKept,
   infotextOf,
+  kindOf,
   type Model,
   readInfotext,
   toKept,
@@ -116,15 +117,15 @@ export class Host {
     const result = this.#lane.then(work);
     this.#lane = result.catch(async (error: unknown) => {
       if (error instanceof AcceleratorLost) this.#lost(error);
-      if (error instanceof WornOut) await this.#retire();
+      if (error instanceof WornOut) await this.#retire(error.crowded);
     });
     return result;
   }
 
   /** Nothing more is done in this process: the next one gets what was asked for. */
-  async #retire(): Promise<void> {
-    await this.#send({ kind: 'worn', bytes: process.memoryUsage.rss() });
-    await new Promise(() => {});
+  async #retire(crowded: boolean): Promise<never> {
+    await this.#send({ kind: 'worn', bytes: process.memoryUsage.rss(), crowded });
+    return new Promise<never>(() => {});
   }
 
   get #loaded(): LoadedModels {
@@ -152,6 +153,8 @@ export class Host {
       }
     } catch (error) {
       if (isForTheNext(error)) return;
+      // A fresh process has all the memory for this one model, and goes on from the last step.
+      if (kindOf(error) === 'memory' && this.#loaded.isCrowded) return await this.#retire(true);
       // A pipeline that throws because its signal was aborted did what it was asked to.
       if (!abort.signal.aborted) end = { kind: 'failed', attempt: number, error: toWire(error) };
     } finally {

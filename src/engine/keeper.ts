@@ -31,7 +31,9 @@ export interface KeeperEvents {
   /** every message but those that only say how the process is */
   message(message: FromEngine): void;
   died(death: Death): void;
-  /** ended in good order, because it held memory; the next one starts now */
+  /** it holds memory that only its end gives back, and is about to be replaced */
+  worn(crowded: boolean): void;
+  /** ended in good order; the next one starts now */
   replaced(): void;
   /** the next job starts a process again */
   gaveUp(error: EngineDied): void;
@@ -144,8 +146,12 @@ export class Keeper {
         return;
       case 'worn': {
         const held = inWords(message.bytes);
-        const sentence = `the engine process holds ${held} and is replaced before the next model`;
+        const why = message.crowded
+          ? 'its models leave no room for each other'
+          : `it holds ${held}`;
+        const sentence = `the engine process is replaced to get memory back: ${why}`;
         logger?.info({ bytes: message.bytes }, sentence);
+        this.#events.worn(message.crowded);
         this.replace();
         return;
       }

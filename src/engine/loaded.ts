@@ -2,7 +2,8 @@
 // unused for longest unloaded first.
 
 import { UserError } from '../errors.js';
-import { loadModel, type Model } from '../pipeline/index.js';
+import { kindOf, loadModel, type Model } from '../pipeline/index.js';
+import type { ModelInfo } from '../pipeline/types.js';
 import type { Send } from './host.js';
 import { inWords } from './memory.js';
 import { type HostOptions, type ModelRef, toWire } from './protocol.js';
@@ -17,7 +18,15 @@ const OVERHEAD = 1.15;
 const NOISE = 256e6;
 
 /** Thrown where the process is to be replaced before anything more is loaded. */
-export class WornOut extends Error {}
+export class WornOut extends Error {
+  /** models that are loaded do not leave enough for each other */
+  readonly crowded: boolean;
+
+  constructor(message: string, crowded: boolean) {
+    super(message);
+    this.crowded = crowded;
+  }
+}
 
 interface Held {
   readonly ref: ModelRef;
@@ -50,8 +59,8 @@ export class LoadedModels {
 
   /**
    * The model, loaded if it is not, and kept until it is given back.
-   * @throws UserError when it cannot be loaded or is larger than the budget
-   * @throws WornOut when the process has to be replaced first
+   * @throws UserError when it cannot be loaded
+   * @throws WornOut when it can only be loaded by a fresh process
    */
   async take(ref: ModelRef): Promise<Model> {
     const held = (await this.#current(ref)) ?? (await this.#load(ref));
@@ -68,18 +77,29 @@ export class LoadedModels {
     held.bytes += overNoise(process.memoryUsage.rss() - held.before);
   }
 
+  /** Whether a model that is not needed now takes memory away from one that is. */
+  get isCrowded(): boolean {
+    return this.#held.size > 1;
+  }
+
   /** The model if it is loaded, or can be without unloading one that a run needs. */
   async borrow(ref: ModelRef): Promise<Model | undefined> {
     const held = await this.#current(ref);
     if (held !== undefined) return held.model;
     const pinned = [...this.#held.values()].filter(({ pins }) => pins > 0);
-    if (sum(pinned) + need(ref) > this.#options.memoryBytes && pinned.length > 0) return undefined;
+    const { alone, memoryBytes } = this.#options;
+    const fits = !alone && sum(pinned) + need(ref) <= memoryBytes;
+    if (pinned.length > 0 && !fits) return undefined;
     try {
       return (await this.#load(ref)).model;
     } catch (error) {
       if (error instanceof UserError) return undefined;
       throw error;
     }
+  }
+
+  get #isPinned(): boolean {
+    return [...this.#held.values()].some(({ pins }) => pins > 0);
   }
 
   async dispose(): Promise<void> {
@@ -112,6 +132,10 @@ export class LoadedModels {
         providers,
         ...(threads !== undefined && { threads }),
       });
+      if (passedForMemory(model.info) && this.#held.size > 0 && !this.#isPinned) {
+        await model.dispose();
+        throw new WornOut(`${model.info.name} did not fit beside other models`, true);
+      }
       const now = process.memoryUsage.rss();
       const bytes = need(ref) + overNoise(now - before - need(ref));
       const held = { ref, model, bytes, pins: 0, before: now };
@@ -120,21 +144,31 @@ export class LoadedModels {
       await this.#send({ kind: 'loaded', info: model.info, milliseconds });
       return held;
     } catch (error) {
-      await this.#send({ kind: 'unloadable', directory, error: toWire(error) });
+      // Alone in a fresh process it may fit, and so may it on the provider that is asked for first.
+      if (isMemory(error) && this.#held.size > 0 && !this.#isPinned) {
+        throw new WornOut('a model did not fit beside other models', true);
+      }
+      if (!(error instanceof WornOut)) {
+        await this.#send({ kind: 'unloadable', directory, error: toWire(error) });
+      }
       throw error;
     }
   }
 
   async #makeRoom(ref: ModelRef): Promise<void> {
     const { memoryBytes, slackBytes } = this.#options;
-    while (sum(this.#held.values()) + need(ref) > memoryBytes) {
+    const isFull = () =>
+      this.#options.alone
+        ? this.#held.size > 0
+        : sum(this.#held.values()) + need(ref) > memoryBytes;
+    while (isFull()) {
       const oldest = [...this.#held.values()].find(({ pins }) => pins === 0);
       if (oldest === undefined) break;
       await this.#unload(oldest);
     }
-    if (this.#unloaded === 0) return;
+    if (this.#unloaded === 0 || this.#isPinned) return;
     const wasted = process.memoryUsage.rss() - this.#base - sum(this.#held.values());
-    if (wasted > slackBytes) throw new WornOut(`${inWords(wasted)} did not come back`);
+    if (wasted > slackBytes) throw new WornOut(`${inWords(wasted)} did not come back`, false);
   }
 
   async #unload({ ref, model }: Held): Promise<void> {
@@ -144,6 +178,20 @@ export class LoadedModels {
     await this.#send({ kind: 'unloaded', directory: ref.directory });
   }
 }
+
+/** No provider, or the only one that there is, has memory for it. */
+const isMemory = (error: unknown): boolean =>
+  kindOf(error) === 'memory' ||
+  (error instanceof UserError &&
+    error.identifier === 'no-provider' &&
+    error.message.includes(TOO_LARGE));
+
+/** What `whyNot` says of memory. */
+const TOO_LARGE = 'does not fit into';
+
+/** A provider was passed over because its memory was full. */
+const passedForMemory = ({ providersTried }: ModelInfo): boolean =>
+  providersTried.some(({ reason }) => reason.includes(TOO_LARGE));
 
 const need = (ref: ModelRef): number => ref.bytes * OVERHEAD;
 

@@ -52,6 +52,8 @@ export interface HostOptions {
   readonly memoryBytes: number;
   /** bytes beyond what the loaded models need at which the process is to be replaced */
   readonly slackBytes: number;
+  /** models were seen not to fit beside each other: one at a time is loaded */
+  readonly alone: boolean;
   readonly safety: Safety;
 }
 
@@ -95,8 +97,11 @@ export type FromEngine =
   | { readonly kind: 'unloaded'; readonly directory: string }
   /** no model call can succeed in this process any more, which ends now */
   | { readonly kind: 'lost'; readonly provider: string; readonly reason: string }
-  /** memory of unloaded models does not come back: nothing more is done until it is replaced */
-  | { readonly kind: 'worn'; readonly bytes: number }
+  /**
+   * memory is wanted that only the end of the process gives back: nothing more is done until it is
+   * replaced. `crowded`: models that are loaded do not leave enough for each other
+   */
+  | { readonly kind: 'worn'; readonly bytes: number; readonly crowded: boolean }
   /** the attempt has been taken up: from here on a death counts against its run */
   | { readonly kind: 'started'; readonly attempt: number }
   | {

@@ -50,6 +50,8 @@ class Supervisor implements LocalEngine {
   readonly #keeper: Keeper;
   readonly #ready = deferred<ModelInfo>();
   #info: ModelInfo | undefined;
+  /** models were seen not to fit beside each other */
+  #alone = false;
   /** reasons already in the log why providers were not taken */
   readonly #told = new Set<string>();
   #closed: Promise<void> | undefined;
@@ -68,6 +70,9 @@ class Supervisor implements LocalEngine {
       started: (child) => this.#started(child),
       message: (message) => this.#hear(message),
       died: (death) => this.#died(death),
+      worn: (crowded) => {
+        this.#alone ||= crowded;
+      },
       replaced: () => this.#replaced(),
       gaveUp: (error) => this.#gaveUp(error),
     });
@@ -193,6 +198,7 @@ class Supervisor implements LocalEngine {
       threads,
       memoryBytes,
       slackBytes: slackBytes ?? Math.max(MIN_SLACK, memoryBytes / 4),
+      alone: this.#alone,
       safety,
     };
   }

@@ -20,6 +20,6 @@ export {
 } from './model.js';
 export { checkParameters, LIMITS } from './parameters.js';
 export { plainPreviewer } from './preview.js';
-export { AcceleratorLost } from './providers.js';
+export { AcceleratorLost, kindOf } from './providers.js';
 export { schedulerDisplayName } from './schedulers/index.js';
 export * from './types.js';

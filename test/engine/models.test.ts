@@ -1,11 +1,21 @@
 // Several models in one engine: found, chosen by name, loaded within a budget, and what fails of them
 // fails alone. Real engine processes, real (tiny) models.
 
-import { cp, mkdir, mkdtemp, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import {
   createEngine,
   type EngineJob,
@@ -262,24 +272,81 @@ describe('the memory for models', () => {
     expect((await run.result).image.bytes).toEqual(undisturbed);
     expect(engine.pid).not.toBe(pid);
     expect(retries).toEqual([]);
-    expect(lines.some((line) => line.includes('is replaced before the next model'))).toBe(true);
+    expect(lines.some((line) => line.includes('is replaced to get memory back'))).toBe(true);
   });
 });
 
-describe('a process that dies while it switches', () => {
+describe('an accelerator with memory for one model alone', () => {
+  const TIGHT = new URL('tight-memory.mjs', import.meta.url).href;
+  const { NODE_OPTIONS } = process.env;
+  afterEach(() => {
+    if (NODE_OPTIONS === undefined) delete process.env.NODE_OPTIONS;
+    else process.env.NODE_OPTIONS = NODE_OPTIONS;
+    delete process.env.YLEM_TEST_TIGHT;
+  });
+
+  it.each(['load', 'run'])(
+    'found full in a %s, it holds one at a time from then on',
+    async (when) => {
+      const folder = await modelsDirectory('alpha');
+      const large = { width: 96, height: 96 };
+      const undisturbed = await paint(engineWith({ modelsDirectory: folder }), job('alpha', large));
+      process.env.NODE_OPTIONS = `--import ${TIGHT}`;
+      process.env.YLEM_TEST_TIGHT = when;
+      const { lines, logger } = log();
+      const engine = engineWith({ modelsDirectory: folder, logger });
+      await engine.ready;
+      const { pid } = engine;
+      expect(await paint(engine, job('alpha', large))).toEqual(undisturbed);
+      expect(engine.pid).not.toBe(pid);
+      expect(loadedOf(engine)).toEqual(['alpha']);
+      const again = engine.pid;
+      await paint(engine, job(undefined, large));
+      expect(await paint(engine, job('alpha', large))).toEqual(undisturbed);
+      expect(engine.pid).toBe(again);
+      expect(lines.filter((line) => line.includes('leave no room for each other'))).toHaveLength(1);
+    },
+  );
+});
+
+describe('a process that is killed while it switches', () => {
+  const DIE = new URL('die-loading.mjs', import.meta.url).href;
+  const { NODE_OPTIONS } = process.env;
+  afterEach(() => {
+    if (NODE_OPTIONS === undefined) delete process.env.NODE_OPTIONS;
+    else process.env.NODE_OPTIONS = NODE_OPTIONS;
+  });
+
+  /** An engine whose first processes are killed when they load that model. */
+  function killedLoading(model: string, times: number, folder: string): LocalEngine {
+    Object.assign(process.env, {
+      NODE_OPTIONS: `--import ${DIE}`,
+      YLEM_TEST_DIE_MODEL: model,
+      YLEM_TEST_DIE_TIMES: String(times),
+      YLEM_TEST_DIE_MARKER: join(folder, 'killed'),
+    });
+    return engineWith({ modelsDirectory: folder });
+  }
+
   it('is replaced, and the run begins anew with its model', async () => {
     const folder = await modelsDirectory('alpha');
-    const engine = engineWith({ modelsDirectory: folder });
-    const undisturbed = await paint(engine, job('alpha'));
-    for (let round = 0; round < 3; round++) {
-      const pid = engine.pid!;
-      process.kill(pid, 'SIGKILL');
-      const run = engine.run(job(round % 2 === 0 ? 'alpha' : 'tiny-sd'));
-      await vi.waitUntil(() => engine.pid !== undefined && engine.pid !== pid, { interval: 1 });
-      if (round === 2) process.kill(engine.pid!, 'SIGKILL');
-      const { image } = await run.result;
-      if (round % 2 === 0) expect(image.bytes).toEqual(undisturbed);
-    }
+    const undisturbed = await paint(engineWith({ modelsDirectory: folder }), job('alpha'));
+    const engine = killedLoading('alpha', 1, folder);
+    await engine.ready;
+    const retries: number[] = [];
+    const run = engine.run(job('alpha'), { onRetry: (from) => retries.push(from) });
+    expect((await run.result).image.bytes).toEqual(undisturbed);
+    expect(retries).toEqual([0]);
+  });
+
+  it('twice under one run ends that run alone, with a sentence', async () => {
+    const engine = killedLoading('alpha', 2, await modelsDirectory('alpha'));
+    await engine.ready;
+    const failure = await failureOf(engine.run(job('alpha')).result);
+    expect(failure.identifier).toBe('model-load-died');
+    expect(failure.message).toContain('"alpha"');
+    await expect(paint(engine, job())).resolves.toBeInstanceOf(Uint8Array);
+    await expect(paint(engine, job('alpha'))).resolves.toBeInstanceOf(Uint8Array);
   });
 });
 
