@@ -12,7 +12,11 @@ import { readJson } from './files.js';
 import { type OnnxHeader, readOnnxHeader } from './onnx-header.js';
 import { type OwnSettings, ownSettings } from './own.js';
 import { NotProtobuf } from './protobuf.js';
-import { createScheduler, parseSchedulerConfig, schedulerDisplayName } from './schedulers/index.js';
+import {
+  parseSchedulerConfig,
+  schedulerDisplayName,
+  schedulerWarnings,
+} from './schedulers/index.js';
 import type { ModelFacts } from './types.js';
 
 /** One graph of a directory, with its weights. */
@@ -222,17 +226,6 @@ function unknownFamily(index: Json): UserError {
     `The model's pipeline ${name} is of no known family; there are ${families}.`,
     { name, families },
   );
-}
-
-/** What the model's own scheduler cannot do is a warning: users may still name another one. */
-export function schedulerWarnings(config: unknown): readonly string[] {
-  if (config === undefined) return [];
-  try {
-    return createScheduler(config, 1).warnings;
-  } catch (error) {
-    if (error instanceof UserError) return [error.message];
-    throw error;
-  }
 }
 
 interface Inspected {

@@ -16,7 +16,12 @@ import { type PipelineKind, pipelineConfig } from './pipeline-config.js';
 import { loadPreviewer, type Previewer } from './preview.js';
 import { BUILT_IN, kindOf, whyNot } from './providers.js';
 import { loadSafetyChecker, type SafetyChecker } from './safety.js';
-import { createScheduler, parseSchedulerConfig, schedulerDisplayName } from './schedulers/index.js';
+import {
+  createScheduler,
+  parseSchedulerConfig,
+  schedulerDisplayName,
+  schedulerWarnings,
+} from './schedulers/index.js';
 import type { ScheduleExtras } from './schedulers/scheduler.js';
 import { type Graph, readJson, type SessionOptions } from './session.js';
 import { fastestThreads, loadWithThreads, timesSlower, withoutGpu } from './threads.js';
@@ -259,16 +264,6 @@ function shortening(
   { strength }: GenerationParameters,
 ): ScheduleExtras {
   return family === 'lcm' && !masked && strength !== undefined ? { strength } : {};
-}
-
-/** What the model's own scheduler cannot do is a warning: users may still name another one. */
-function schedulerWarnings(config: unknown): readonly string[] {
-  try {
-    return createScheduler(config, 1).warnings;
-  } catch (error) {
-    if (error instanceof UserError) return [error.message];
-    throw error;
-  }
 }
 
 async function describe(

@@ -5,12 +5,14 @@ import { describe, expect, it } from 'vitest';
 import { UserError } from '../../src/errors.js';
 import { TorchGenerator } from '../../src/pipeline/noise/torch.js';
 import { forwardProcess } from '../../src/pipeline/schedulers/betas.js';
+import { CLASSES } from '../../src/pipeline/schedulers/classes.js';
 import { SchedulerConfig } from '../../src/pipeline/schedulers/config.js';
 import {
   createScheduler,
   parseSchedulerConfig,
   type Scheduler,
   schedulerDisplayName,
+  schedulerWarnings,
 } from '../../src/pipeline/schedulers/index.js';
 import { betaQuantile, roundHalfEven } from '../../src/pipeline/schedulers/math.js';
 import { choiceOf } from '../../src/pipeline/schedulers/names.js';
@@ -257,6 +259,16 @@ describe('a scheduler configuration', () => {
     expect(createScheduler(config, 20, 'Euler').scheduler.timesteps).toHaveLength(20);
   });
 
+  it('is described by warnings alone, none of which is about a number of steps', () => {
+    for (const _class_name of Object.keys(CLASSES)) {
+      expect(schedulerWarnings({ _class_name })).toEqual([]);
+    }
+    expect(schedulerWarnings({ _class_name: 'ScoreSdeVeScheduler' })).toEqual([
+      expect.stringContaining('ScoreSdeVeScheduler'),
+    ]);
+    expect(schedulerWarnings(undefined)).toEqual([]);
+  });
+
   it('with an unknown key gives a warning that names it; a sister class’s key gives none', () => {
     const { warnings } = createScheduler({ ...base, skip_prk_steps: true, clip_smaple: false }, 5);
     expect(warnings).toHaveLength(1);
@@ -275,7 +287,6 @@ describe('a scheduler configuration', () => {
       { _class_name: 'PNDMScheduler', prediction_type: 'sample', skip_prk_steps: true },
       'prediction_type',
     ],
-    [{ _class_name: 'PNDMScheduler', skip_prk_steps: false }, 'skip_prk_steps'],
     [
       { _class_name: 'EulerAncestralDiscreteScheduler', prediction_type: 'sample' },
       'prediction_type',
@@ -289,7 +300,6 @@ describe('a scheduler configuration', () => {
       'final_sigmas_type',
     ],
     [{ _class_name: 'DPMSolverMultistepScheduler', solver_order: 4 }, 'solver_order'],
-    [{ _class_name: 'LCMScheduler', original_inference_steps: 2 }, 'original_inference_steps'],
   ])('with a value that cannot be used is refused by its key: %j', (extra, key) => {
     expect(failure(() => createScheduler({ ...base, ...extra }, 3)).message).toContain(key);
   });
@@ -299,6 +309,15 @@ describe('a scheduler configuration', () => {
       expect(failure(() => createScheduler(base, steps)).identifier).toBe('steps-range');
     }
     expect(createScheduler(base, 1000).scheduler.timesteps).toHaveLength(1000);
+  });
+
+  it.each([
+    [{ _class_name: 'LCMScheduler' }, 51, { min: 1, max: 50 }],
+    [{ _class_name: 'TCDScheduler', original_inference_steps: 8 }, 9, { min: 1, max: 8 }],
+    [{ _class_name: 'PNDMScheduler' }, 3, { min: 4, max: 1000 }],
+  ])('of %j says how many steps there can be, if not %d', (config, steps, range) => {
+    const error = failure(() => createScheduler(config, steps));
+    expect(error).toMatchObject({ identifier: 'steps-range', context: { steps, ...range } });
   });
 
   it('leaves out what diffusers marked as filled in', () => {

@@ -89,6 +89,8 @@ export const de: Texts = {
   damaged: 'Beschädigt: Wer den Bot betreibt, findet den Grund in seinem Protokoll.',
   bytes: (count, mega) => `${count} ${mega ? 'MB' : 'GB'}`,
   errors: {
+    'steps-range': ({ min, max }) =>
+      `Mit diesem Modell und Scheduler gehen ${min} bis ${max} Schritte.`,
     'scheduler-flow': ({ scheduler }) =>
       `Der Scheduler ${scheduler} passt nicht zu diesem Modell; nimm einen, den /imagine dafür vorschlägt.`,
     'no-clip-skip': () =>

@@ -88,6 +88,8 @@ export const fr: Texts = {
   damaged: 'Abîmé : qui fait tourner ce bot en trouve la raison dans son journal.',
   bytes: (count, mega) => `${count} ${mega ? 'Mo' : 'Go'}`,
   errors: {
+    'steps-range': ({ min, max }) =>
+      `Avec ce modèle et ce scheduler, de ${min} à ${max} étapes sont possibles.`,
     'scheduler-flow': ({ scheduler }) =>
       `Le scheduler ${scheduler} ne va pas avec ce modèle ; prenez-en un que /imagine propose pour lui.`,
     'no-clip-skip': () =>

@@ -107,3 +107,13 @@ function rangeText(kind: string, min: number, max: number): string {
     ? `${article} ${kind} of at least ${min}`
     : `${article} ${kind} from ${min} to ${max}`;
 }
+
+/** @throws UserError 'steps-range' when a scheduler cannot make that many steps */
+export function checkSteps(steps: number, min: number, max: number): void {
+  if (Number.isInteger(steps) && steps >= min && steps <= max) return;
+  throw new UserError(
+    'steps-range',
+    `The number of steps is ${steps}; with this model and scheduler, whole numbers from ${min} to ${max} are allowed.`,
+    { steps, min, max },
+  );
+}

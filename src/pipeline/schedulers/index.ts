@@ -3,7 +3,7 @@
 import { UserError } from '../../errors.js';
 import type { SchedulerName } from '../types.js';
 import { CLASSES, KNOWN_KEYS } from './classes.js';
-import { SchedulerConfig } from './config.js';
+import { checkSteps, SchedulerConfig } from './config.js';
 import { choiceOf, displayName } from './names.js';
 import type { ScheduleExtras, Scheduler } from './scheduler.js';
 
@@ -67,13 +67,7 @@ export function createScheduler(
 
   const reader = new SchedulerConfig(className, values);
   const trainSteps = reader.integer('num_train_timesteps', 1000, 1, 100_000);
-  if (!Number.isInteger(steps) || steps < 1 || steps > trainSteps) {
-    throw new UserError(
-      'steps-range',
-      `The number of steps is ${steps}; allowed are whole numbers from 1 to ${trainSteps}.`,
-      { steps, max: trainSteps },
-    );
-  }
+  checkSteps(steps, 1, trainSteps);
   const scheduler = schedulerClass.create(reader, steps, extras);
   const flow = extras.flow ?? predictsFlow(given);
   if (scheduler.flow !== flow) {
@@ -87,6 +81,21 @@ export function createScheduler(
     );
   }
   return { scheduler, warnings };
+}
+
+/**
+ * What is not known of a model's own scheduler, or why it cannot be had: users may still name another.
+ * @param config absent: no file, nothing to say
+ */
+export function schedulerWarnings(config: unknown): readonly string[] {
+  if (config === undefined) return [];
+  try {
+    // a number of steps that every class can take
+    return createScheduler(config, 4).warnings;
+  } catch (error) {
+    if (error instanceof UserError) return [error.message];
+    throw error;
+  }
 }
 
 /** Whether a model's own configuration belongs to flow matching. */

@@ -3,7 +3,7 @@
 
 import { alphaAt, forwardProcess } from './betas.js';
 import { readClipping } from './clipping.js';
-import type { SchedulerConfig } from './config.js';
+import { checkSteps, type SchedulerConfig } from './config.js';
 import { combine, divide, f32, sqrt32 } from './math.js';
 import type { ScheduleExtras, Scheduler } from './scheduler.js';
 import { distilledTimesteps } from './spacing.js';
@@ -23,9 +23,7 @@ export function lcm(config: SchedulerConfig, steps: number, extras: ScheduleExtr
   const clip = readClipping(config, false);
   const scaling = config.number('timestep_scaling', 10);
   const original = config.integer('original_inference_steps', 50, 1, trainSteps);
-  if (steps > original) {
-    config.reject('original_inference_steps', `at least the number of steps asked for (${steps})`);
-  }
+  checkSteps(steps, 1, original);
 
   const timesteps = distilledTimesteps(trainSteps, original, steps, extras.strength);
   const alphaAfter = (i: number) => alphaAt(alphasCumprod, timesteps[Math.min(i + 1, steps - 1)]!);

@@ -3,7 +3,7 @@
 // Diffusion skips the first part and repeats its second timestep instead (skip_prk_steps).
 
 import { alphaAt, forwardProcess } from './betas.js';
-import type { SchedulerConfig } from './config.js';
+import { checkSteps, type SchedulerConfig } from './config.js';
 import { combine, divide, f32, sqrt32 } from './math.js';
 import type { Scheduler } from './scheduler.js';
 import { readSpacing, spacedTimesteps } from './spacing.js';
@@ -13,9 +13,8 @@ export function pndm(config: SchedulerConfig, steps: number): Scheduler {
   const { trainSteps, alphasCumprod } = forwardProcess(config);
   const predictionType = config.predictionType(['epsilon', 'v_prediction']);
   const skipPrk = config.flag('skip_prk_steps', false);
-  if (!skipPrk && steps < 4) {
-    config.reject('skip_prk_steps', `true for ${steps} steps (false needs at least 4)`);
-  }
+  // the Runge-Kutta part takes the last four timesteps of the schedule
+  if (!skipPrk) checkSteps(steps, 4, trainSteps);
   const finalAlpha = config.flag('set_alpha_to_one', false) ? 1 : alphasCumprod[0]!;
   const stride = Math.floor(trainSteps / steps);
   const falling = spacedTimesteps(

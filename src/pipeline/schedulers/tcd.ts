@@ -2,7 +2,7 @@
 // stochastic sampling): jump along the trajectory to s = (1 - eta) t_next, then noise up to t_next.
 
 import { alphaAt, forwardProcess } from './betas.js';
-import type { SchedulerConfig } from './config.js';
+import { checkSteps, type SchedulerConfig } from './config.js';
 import { combine, divide, f32, sqrt32 } from './math.js';
 import type { ScheduleExtras, Scheduler } from './scheduler.js';
 import { distilledTimesteps } from './spacing.js';
@@ -17,9 +17,7 @@ export function tcd(config: SchedulerConfig, steps: number, extras: ScheduleExtr
   });
   const predictionType = config.predictionType(['epsilon', 'v_prediction', 'sample']);
   const original = config.integer('original_inference_steps', 50, 1, trainSteps);
-  if (steps > original) {
-    config.reject('original_inference_steps', `at least the number of steps asked for (${steps})`);
-  }
+  checkSteps(steps, 1, original);
   const eta = extras.eta ?? 0;
   const timesteps = distilledTimesteps(trainSteps, original, steps, extras.strength);
   const alphaAfter = (i: number) => alphaAt(alphasCumprod, timesteps[i + 1] ?? 0);
