@@ -23,8 +23,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="directory of checkpoints and the log")
     parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=6e-4)
+    parser.add_argument("--batch", type=int, default=48)
+    parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--warmup", type=int, default=200, help="steps until the rate is reached")
     parser.add_argument("--decay", type=float, default=0.4, help="share of the run over which the rate falls to zero")
     parser.add_argument("--things", type=int, default=CURRICULUM, help="train on the first so many things")
@@ -33,6 +33,9 @@ def main() -> None:
     parser.add_argument("--plain", type=float, default=0.5, help="share of plain backgrounds")
     parser.add_argument("--styles", type=float, default=0.12, help="share of styles other than flat")
     parser.add_argument("--grid", action="store_true", help="things on the latent grid only: the first curriculum")
+    parser.add_argument("--tidy", action="store_true", help="one arrangement for each thing that can be said: before the grid")
+    parser.add_argument("--shapes", type=float, help="share of plain shapes among the things")
+    parser.add_argument("--tints", type=float, default=0.15, help="share of centred things that are recoloured")
     parser.add_argument("--average", type=float, default=0.999, help="decay of the averaged weights")
     parser.add_argument("--weights", type=Path, help="start from these weights (a .pt of an earlier run) with a fresh optimizer")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -44,9 +47,10 @@ def main() -> None:
     torch.manual_seed(args.seed)
     device = args.device
     parts = {"unet": model.unet(), "text_encoder": model.text_encoder()}
+    parts["text_encoder"].set_attn_implementation("eager")  # its backward pass is faster on a CPU than the fused kernel's
     run = Run(args.out, parts, args.minutes, args.rate, weights=args.weights, device=device, warmup=args.warmup, decay=args.decay,
-              average=args.average, weight_decay=0.01)
-    lessons = Lessons(args.things, args.mix, args.batch, plain=args.plain, styles=args.styles, grid=args.grid)
+              average=args.average, muon=True)
+    lessons = Lessons(args.things, args.mix, args.batch, plain=args.plain, styles=args.styles, grid=args.grid, tidy=args.tidy, shapes=args.shapes, tints=args.tints)
     batches = feed(lessons, args.workers, args.seed * 1_000_003 + run.images + 1, device)
     kept = model.scheduler().alphas_cumprod.to(device)
     print(f"{model.size(parts['unet']):.1f}M UNet, {model.size(parts['text_encoder']):.1f}M text encoder", flush=True)

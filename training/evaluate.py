@@ -20,7 +20,7 @@ import torch
 
 from .judge import Judge, right
 from .render import Renderer
-from .world import Sampler, Scene
+from .world import THINGS, Sampler, Scene
 
 TASKS = {"single object": "single", "two objects": "two", "counting": "count", "colours": "colour", "position": "position", "binding": "binding", "scene": "staged"}
 
@@ -76,10 +76,10 @@ def wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
     return (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
 
 
-def prompts(task: str, heldout: bool, count: int, things: int, grid: bool) -> list[Scene]:
+def prompts(task: str, heldout: bool, count: int, things: int, grid: bool = False, tidy: bool = False) -> list[Scene]:
     """Scenes whose captions are the prompts, and whose renders measure the judge. Counting goes from 1 to 4."""
     rng = random.Random(f"{task} {heldout} evaluation")
-    sampler = Sampler(things, heldout="only" if heldout else "skip", plain=0.8, styles=0, empty=0, grid=grid)
+    sampler = Sampler(things, heldout="only" if heldout else "skip", plain=0.8, styles=0, empty=0, grid=grid, tidy=tidy)
     scenes = []
     while len(scenes) < count:
         scene = sampler.sample(rng, TASKS[task])
@@ -99,23 +99,29 @@ def main() -> None:
     parser.add_argument("--judge", type=Path, required=True)
     parser.add_argument("--count", type=int, default=100, help="prompts of each task")
     parser.add_argument("--things", type=int, default=1000)
-    parser.add_argument("--grid", action="store_true")
+    parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
+    parser.add_argument("--grid", action="store_true", help="the renders that measure the judge stand on the latent grid")
+    parser.add_argument("--tidy", action="store_true", help="... or in the one arrangement of each saying")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=4.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--trained-only", action="store_true", help="leave the held-out combinations out")
     parser.add_argument("--out", type=Path, help="write the scores as JSON")
+    parser.add_argument("--log", type=Path, help="append them as a line to this file, for training.plot")
+    parser.add_argument("--images", type=int, default=0, help="how many images the model was trained on, for the log")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     model, judge, renderer = Model(args.model, args.steps, args.guidance, args.threads), Judge(args.judge), Renderer()
     results = {}
+    names = [name for name, _, _ in THINGS]
+    print(f"{min(args.things, len(names))} of the world's {len(names)} things, and the shapes; {args.steps} steps, guidance {args.guidance}")
     print(f"{'task':<28}{'score':>7}{'interval':>16}{'renders':>9}{'rebuilt':>9}{'shuffled':>9}")
     began = time.monotonic()
     for heldout in (False,) if args.trained_only else (False, True):
-        for task in TASKS:
+        for task in args.tasks:
             if heldout and task == "single object":
                 continue  # a thing alone combines nothing
-            scenes = prompts(task, heldout, args.count, args.things, args.grid)
+            scenes = prompts(task, heldout, args.count, args.things, args.grid, args.tidy)
             truth = batched(lambda s: renderer(s, 256), scenes)
             painted = batched(lambda s: model.decode(model.latents([c.caption for c in s], seed=s[0].seed)), scenes)
             looks = [judge(painted), judge(truth), judge(batched(model.reconstruct, truth))]
@@ -127,8 +133,12 @@ def main() -> None:
                              "reconstructions": rebuilt / args.count, "shuffled": floor / args.count, "count": args.count}
             print(f"{name:<28}{score / args.count:>7.2f}{f'{low:.2f} to {high:.2f}':>16}{ceiling / args.count:>9.2f}{rebuilt / args.count:>9.2f}{floor / args.count:>9.2f}", flush=True)
     print(f"{time.monotonic() - began:.0f} s")
+    report = {"steps": args.steps, "guidance": args.guidance, "things": args.things, "grid": args.grid, "tidy": args.tidy, "tasks": results}
     if args.out:
-        args.out.write_text(json.dumps({"steps": args.steps, "guidance": args.guidance, "things": args.things, "grid": args.grid, "tasks": results}, indent=1) + "\n")
+        args.out.write_text(json.dumps(report, indent=1) + "\n")
+    if args.log:
+        with open(args.log, "a") as file:
+            file.write(json.dumps({"images": args.images, **report}) + "\n")
 
 
 if __name__ == "__main__":

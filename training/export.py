@@ -10,7 +10,6 @@ Files are written aside and renamed, so that a reader never finds half a model.
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import os
 import shutil
@@ -22,24 +21,30 @@ import numpy as np
 import onnx
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
-from onnx import TensorProto, helper, numpy_helper
+from onnx import AttributeProto, TensorProto, helper, numpy_helper
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from . import model
 from .codec import CHANNELS, Codec, autoencoder
+from .gpu import join
 
 WORDS = {"tokenizer_class": "CLIPTokenizer", "model_max_length": model.LENGTH, "bos_token": model.START, "eos_token": model.END,
          "pad_token": model.END, "unk_token": model.END, "do_lower_case": True, "errors": "replace", "add_prefix_space": False}
 
 
+def averaged(path: Path, stage: str) -> dict[str, dict[str, torch.Tensor]]:
+    """The averaged weights of a checkpoint, or of the shards that gpu.py left in a directory."""
+    return join(path, stage) if path.is_dir() else torch.load(path, map_location="cpu", weights_only=True)["average"]
+
+
 def load(diffusion: Path, vae: Path | None) -> dict[str, torch.nn.Module]:
-    """The averaged weights of two checkpoints, rounded to fp16 and held in fp32."""
+    """The averaged weights of two checkpoints (or directories of shards), rounded to fp16 and held in fp32."""
     parts = {"unet": model.unet(), "text_encoder": model.text_encoder(), "vae": autoencoder()}
-    state = torch.load(diffusion, map_location="cpu", weights_only=True)["average"]
+    state = averaged(diffusion, "diffusion")
     for name in ("unet", "text_encoder"):
         parts[name].load_state_dict(state[name])
     if vae:
-        parts["vae"].load_state_dict(torch.load(vae, map_location="cpu", weights_only=True)["average"]["vae"])
+        parts["vae"].load_state_dict(averaged(vae, "vae")["vae"])
     return {name: part.half().float().eval() for name, part in parts.items()}
 
 
@@ -94,27 +99,18 @@ class _Decode(torch.nn.Module):
         return self.part.decode(latent_sample, return_dict=False)[0]
 
 
-class _Straight(torch.nn.Module):
-    """A residual block whose branch is zero: only its shortcut."""
-
-    def __init__(self, block):
-        super().__init__()
-        self.shortcut = block.conv_shortcut or torch.nn.Identity()
-
-    def forward(self, x, temb=None):
-        return self.shortcut(x)
-
-
 class _Encode(torch.nn.Module):
-    """The encoder without the branches that add nothing (all of them, while it is the closed form)."""
+    """The encoder. While it is the closed form (all its residual branches are zero), as the one convolution that it is."""
 
-    def __init__(self, part):
+    def __init__(self, part: AutoencoderKL, codec: Codec):
         super().__init__()
-        self.part = copy.deepcopy(part.encoder)
-        for block in [*self.part.down_blocks, self.part.mid_block]:
-            for i, resnet in enumerate(block.resnets):
-                if not resnet.conv2.weight.any():
-                    block.resnets[i] = _Straight(resnet)
+        blocks = [r for block in [*part.encoder.down_blocks, part.encoder.mid_block] for r in block.resnets]
+        self.part = part.encoder if any(r.conv2.weight.any() for r in blocks) else torch.nn.Sequential(
+            torch.nn.AvgPool2d(2), torch.nn.Conv2d(3, 2 * CHANNELS, 8, stride=8))
+        if self.part is not part.encoder:
+            with torch.no_grad():  # means, then log-variances of -20: the encoding is exact
+                self.part[1].weight.copy_(torch.cat((codec.matrix, torch.zeros_like(codec.matrix))))
+                self.part[1].bias.copy_(torch.cat((codec.bias, torch.full((CHANNELS,), -20.0))))
 
     def forward(self, sample):
         return self.part(sample)
@@ -140,7 +136,7 @@ def graph(module: torch.nn.Module, args: tuple, inputs: list[str], outputs: list
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(module, args, str(path), input_names=inputs, output_names=outputs, dynamic_axes=axes, opset_version=17, dynamo=False)
-    graph_model = halve(onnx.load(str(path)))
+    graph_model = shorten(halve(onnx.load(str(path))))
     if state:
         note_names(graph_model, state)
     onnx.save(graph_model, str(path))
@@ -160,6 +156,23 @@ def halve(graph_model: onnx.ModelProto) -> onnx.ModelProto:
     nodes = [*casts, *g.node]
     del g.node[:]
     g.node.extend(nodes)
+    return graph_model
+
+
+def shorten(graph_model: onnx.ModelProto) -> onnx.ModelProto:
+    """Gives everything inside the graph a short name: the exporter's names are 0.7 MB of the UNet's file."""
+    g = graph_model.graph
+    if any(a.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS) for node in g.node for a in node.attribute):
+        raise ValueError("graphs within graphs are not expected here")
+    short = {v.name: v.name for v in (*g.input, *g.output)} | {"": ""}
+    rename = lambda name: short.setdefault(name, f"{len(short):x}")  # noqa: E731
+    for tensor in g.initializer:
+        tensor.name = rename(tensor.name)
+    for node in g.node:
+        node.name = node.doc_string = ""
+        node.input[:] = [rename(name) for name in node.input]
+        node.output[:] = [rename(name) for name in node.output]
+    del g.value_info[:]
     return graph_model
 
 
@@ -188,7 +201,7 @@ def onnx_directory(parts: dict[str, torch.nn.Module], directory: Path) -> None:
               parts["unet"].state_dict())
         graph(_Decode(parts["vae"]), (latents,), ["latent_sample"], ["sample"], {"latent_sample": hw, "sample": hw}, work / "vae_decoder" / "model.onnx",
               {k: v for k, v in parts["vae"].state_dict().items() if k.startswith("decoder.")})
-        graph(_Encode(parts["vae"]), (torch.randn(2, 3, 256, 256),), ["sample"], ["latent_parameters"],
+        graph(_Encode(parts["vae"], codec), (torch.randn(2, 3, 256, 256),), ["sample"], ["latent_parameters"],
               {"sample": hw, "latent_parameters": hw}, work / "vae_encoder" / "model.onnx")
         graph(Preview(codec), (latents,), ["latent_sample"], ["sample"], {"latent_sample": hw, "sample": hw}, work / "preview_decoder" / "model.onnx")
         for name in ("unet", "text_encoder"):

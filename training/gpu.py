@@ -1,9 +1,11 @@
-"""One piece of work for a borrowed GPU: `python -m training.gpu --stage vae|diffusion|judge --minutes 9 --out $OUT`.
+"""One piece of work for a borrowed GPU: `python -m training.gpu --minutes 8.5 --from earlier --out $OUT`.
 
-Needs nothing but this folder and torch, diffusers, transformers and tokenizers. A call starts from what an
-earlier call left in `--from` (weights in shards under 16 MiB), trains for the given minutes and leaves its
-own shards (averaged weights in fp16) and the log. Order: vae once or twice, then
-diffusion as often as there is time, then judge.
+Needs nothing but this folder (its atlas holds every glyph) and torch, diffusers, transformers, tokenizers, numpy and
+pillow. A call starts from what earlier calls left in `--from` (weights in shards under 16 MiB), trains for the given
+minutes and leaves its own shards (averaged weights in fp16) and the log, with what it did not train copied along, so
+that the next call needs only the last one's files (42 MiB in all). Without `--stage` the autoencoder comes first, then
+the diffusion model as often as there is time; the judge last, when asked for. What follows `--` goes to the stage's
+trainer, for instance `-- --device cpu` to try it without a GPU, or a `--mix` of lessons.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ def join(directory: Path, name: str) -> dict[str, dict[str, torch.Tensor]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--stage", choices=("vae", "diffusion", "judge"), required=True)
+    parser.add_argument("--stage", choices=("vae", "diffusion", "judge"), help="else the first that --from lacks of vae, diffusion")
     parser.add_argument("--minutes", type=float, default=8.5)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--from", dest="source", type=Path, help="what an earlier call left")
@@ -55,6 +57,8 @@ def main() -> None:
     parser.add_argument("rest", nargs="*", help="further options of the stage's trainer, after --")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
+    if not args.stage:
+        args.stage = "diffusion" if args.source and any(args.source.glob("vae-*.pt")) else "vae"
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder)
         if args.stage == "judge":
@@ -72,7 +76,10 @@ def main() -> None:
         split(checkpoint["average"], args.out, args.stage)
         if (run / "log.jsonl").exists():  # a run of less than half a minute logs nothing
             shutil.copy(run / "log.jsonl", args.out / f"{args.stage}.jsonl")
-        print(json.dumps({"images": checkpoint["images"], "files": sorted(p.name for p in args.out.iterdir())}))
+        for path in args.source.glob("*-*.pt") if args.source else ():
+            if not path.name.startswith(args.stage):
+                shutil.copy(path, args.out / path.name)
+        print(json.dumps({"stage": args.stage, "images": checkpoint["images"], "files": sorted(p.name for p in args.out.iterdir())}))
 
 
 if __name__ == "__main__":

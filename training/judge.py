@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=12)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--things", type=int, default=1000)
-    parser.add_argument("--grid", type=float, default=0.5, help="share of scenes on the latent grid")
+    parser.add_argument("--grid", type=float, default=0.5, help="share of scenes on the latent grid, half of them tidy")
     parser.add_argument("--large", type=float, default=0.3, help="share of scenes with one large thing")
     parser.add_argument("--weights", type=Path, help="go on from this judge")
     parser.add_argument("--threads", type=int, default=1)
@@ -144,12 +144,12 @@ def main() -> None:
         net.load_state_dict(torch.load(args.weights, map_location="cpu", weights_only=True)["net"])
     net.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.01)
-    samplers = [Sampler(args.things, heldout=None, plain=0.6, styles=0.05, grid=g) for g in (False, True)]
+    samplers = [Sampler(args.things, heldout=None, plain=0.6, styles=0.05, grid=g, tidy=t) for g, t in ((False, False), (True, False), (True, True))]
     rng, renderer, codec = random.Random(987_654_321 + bool(args.weights)), Renderer(device), Codec(device=device)
     start, told, images = time.monotonic(), time.monotonic(), 0
     while (progress := (time.monotonic() - start) / 60 / args.minutes) < 1:
-        scenes = [samplers[rng.random() < args.grid].sample(rng, rng.choice(("centred", "staged")) if rng.random() < args.large else None)
-                  for _ in range(args.batch)]
+        scenes = [rng.choices(samplers, (1 - args.grid, args.grid / 2, args.grid / 2))[0].sample(
+            rng, rng.choice(("centred", "staged")) if rng.random() < args.large else None) for _ in range(args.batch)]
         x = renderer(scenes, 128)
         with torch.no_grad():  # what a decoder might do to a picture
             kind = rng.random()

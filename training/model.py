@@ -82,12 +82,15 @@ def text_encoder() -> CLIPTextModel:
 
 
 def unet() -> UNet2DConditionModel:
-    """64/128/224 channels at 16x16, 8x8 and 4x4; attention (self and to the words) at the two lower levels."""
+    """64/128/224 channels at 16x16, 8x8 and 4x4; attention (self and to the words) at the two lower levels.
+
+    The words also reach every level pooled, added to the embedding of the timestep.
+    """
     model = UNet2DConditionModel(
         sample_size=16, in_channels=CHANNELS, out_channels=CHANNELS, layers_per_block=1, block_out_channels=(64, 128, 224),
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=256, attention_head_dim=4, norm_num_groups=16,
+        cross_attention_dim=256, attention_head_dim=4, norm_num_groups=16, addition_embed_type="text", addition_embed_type_num_heads=8,
     )
     model.set_attn_processor(AttnProcessor())  # trains faster on a CPU than the fused kernel
     return model

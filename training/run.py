@@ -11,6 +11,8 @@ from pathlib import Path
 
 import torch
 
+from .muon import Muon
+
 
 class Average:
     """Exponential moving average of some modules' parameters, with a horizon that grows at the start."""
@@ -33,12 +35,12 @@ class Run:
     """One bounded piece of training. `minutes` is wall-clock; the rate warms up, holds, and decays over the last part.
 
     `modules` are saved whole, the parameters among them that require gradients are trained. A checkpoint in
-    `directory` is resumed, optimizer, average and all; else `weights`, if given, are the start. `device` is where
+    `directory` is resumed, optimizer, average and all; else `weights`, if given, are the start. `muon`: that optimizer in place of AdamW. `device` is where
     all of it lives.
     """
 
     def __init__(self, directory: Path, modules: dict[str, torch.nn.Module], minutes: float, rate: float, *, weights: Path | None = None,
-                 device: str | torch.device = "cpu", warmup: int = 200, decay: float = 0.4, average: float = 0.999, weight_decay: float = 0.0,
+                 device: str | torch.device = "cpu", warmup: int = 200, decay: float = 0.4, average: float = 0.999, muon: bool = False,
                  every: float = 240):
         self.directory, self.modules, self.minutes, self.rate, self.warmup, self.decay, self.every = directory, modules, minutes, rate, warmup, decay, every
         self.images = self.steps = 0
@@ -51,7 +53,7 @@ class Run:
                 module.load_state_dict(start[name])
             module.to(device, memory_format=torch.channels_last).train()
         self.parameters = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=rate, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
+        self.optimizer = Muon(list(modules.values()), rate) if muon else torch.optim.AdamW(self.parameters, lr=rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
         self.average = Average(modules, average)
         if start:
             self.images = start.get("images", 0)

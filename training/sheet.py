@@ -9,15 +9,15 @@ import torch
 
 from .evaluate import Model
 from .render import sheet, to_images
-from .world import NAMES
+from .world import NAMES, article
 
-PROMPTS = [f"a {name}" for name in NAMES[:24]] + ["a red circle", "a blue square", "a green heart", "a yellow triangle", "a purple diamond",
-    "a blue fox", "a green cat", "a pink panda", "a red frog", "a black tiger", "a purple car", "a white rocket",
-    "a fox on a blue background", "a cat on white", "a tiger on a pink background", "a rocket on black", "a tree on a yellow background",
-    "two cats", "three tigers", "four rockets", "two foxes", "a fox and a cat", "an apple and a banana", "a man and a woman",
-    "a fox to the left of a cat", "a man to the left of a woman", "an apple above a banana", "a star below a rocket",
-    "a red car and a blue house", "a green frog and a yellow pig", "a fox in a meadow", "a penguin in the snow",
-    "a rocket at night", "a balloon at sunset", "a small dog", "a tiny mushroom", "a big owl", "fox", "", ""]
+PROMPTS = [article(name) for name in NAMES[:24]] + ["a red fox on a meadow", "a blue cat", "a green dog at night", "a purple house in the snow",
+    "a pink panda", "a yellow car in the desert", "a blue apple on a meadow", "a red tiger", "a white rocket at sunset", "a black rabbit in the desert",
+    "a blue fox on a meadow", "an orange frog", "a fox on a meadow", "a penguin in the snow", "a rocket at night", "a cat in the city",
+    "two cats", "two foxes", "three stars", "four apples", "a fox and a cat", "an apple and a banana", "a man and a woman", "a dog and a house",
+    "a fox to the left of a house", "a man to the left of a woman", "a woman to the left of a man", "an apple above a banana",
+    "a star above a tree", "a rocket to the right of a panda", "a cat on the left", "a small dog", "a red car and a blue house", "a green frog and a yellow pig",
+    "a red heart", "a blue square", "fox", "red fox", "", ""]
 
 
 def main() -> None:

@@ -187,13 +187,17 @@ class Sampler:
     `things`: only the first so many glyphs (the shapes always belong). `heldout`: "skip" for
     training, "only" for the held-out sets, None for everything. `grid`: things stand upright on the
     latent grid in four sizes, so that a thing looks the same to a convolution wherever it stands:
-    the first curriculum, many times easier to learn than free places and sizes.
+    the first curriculum, many times easier to learn than free places and sizes. `tidy`: easier still,
+    one arrangement for each thing that can be said (`tidy` below), before the grid's many. `shapes`: their
+    share among the things (else each counts as one thing). `tints`: how often a centred thing is recoloured.
     """
 
-    def __init__(self, things: int = len(THINGS), heldout: str | None = "skip", plain: float = 0.5, styles: float = 0.12, empty: float = 0.1, grid: bool = False):
+    def __init__(self, things: int = len(THINGS), heldout: str | None = "skip", plain: float = 0.5, styles: float = 0.12, empty: float = 0.1, grid: bool = False, tidy: bool = False,
+                 shapes: float | None = None, tints: float = 0.15):
         self.pool = list(range(min(things, len(THINGS)))) + list(range(len(THINGS), len(NAMES)))
         self.rule, self.heldout = heldout, Heldout() if heldout else None
-        self.plain, self.styles, self.empty, self.grid = plain, styles, empty, grid
+        self.shapes, self.tints = shapes, tints
+        self.plain, self.styles, self.empty, self.grid, self.tidy = plain, styles, empty, grid, tidy
 
     def sample(self, rng: random.Random, kind: str | None = None) -> Scene:
         kind = kind or rng.choices(list(MIX), list(MIX.values()))[0]
@@ -203,7 +207,9 @@ class Sampler:
                 continue
             if self._visible(scene):
                 break
-        if self.grid:
+        if self.tidy:
+            tidy(scene)
+        if self.grid or self.tidy:
             for item in scene.items:
                 snap(item)
         scene.kind, scene.seed = kind, rng.getrandbits(31)
@@ -215,7 +221,10 @@ class Sampler:
 
     def _thing(self, rng: random.Random, other: Item | None = None) -> Item:
         while True:
-            t = rng.choice(self.pool)
+            if self.shapes is None:
+                t = rng.choice(self.pool)
+            else:
+                t = rng.choice(self.pool[-len(SHAPES):] if rng.random() < self.shapes else self.pool[:-len(SHAPES)])
             if other is None or t != other.thing:
                 break
         item = Item(t, 0.5, 0.5, 0.4, flip=rng.random() < 0.3, turn=rng.gauss(0, 0.08))
@@ -299,7 +308,7 @@ class Sampler:
         """The very first curriculum: one large thing in the middle, sometimes tinted."""
         item = self._thing(rng)
         item.size = GRID_SIZES[-1] / 16
-        if rng.random() < 0.15:
+        if rng.random() < self.tints:
             item.colour = rng.choice(COLOUR_NAMES)
         facts = {"colours": [item.colour]} if item.colour else {}
         return self._finish(rng, [item], self._phrase(rng, item, rng.random() < 0.3), things=[NAMES[item.thing]], **facts)
@@ -390,6 +399,28 @@ def snap(item: Item) -> None:
     cells = min(GRID_SIZES, key=lambda c: abs(c / 16 - item.size))
     item.size, item.turn, item.flip = cells / 16, 0.0, False
     item.x, item.y = (min(max(round(v * 16 - cells / 2), 0), 16 - cells) / 16 + item.size / 2 for v in (item.x, item.y))
+
+
+ROWS = {1: ((8, 8, 10),), 2: ((4, 8, 6), (12, 8, 6)), 3: ((3, 8, 4), (8, 8, 4), (13, 8, 4)),
+        4: ((4, 4, 6), (12, 4, 6), (4, 12, 6), (12, 12, 6)), 5: ((3, 5, 4), (8, 5, 4), (13, 5, 4), (5, 11, 4), (11, 11, 4)),
+        6: ((3, 5, 4), (8, 5, 4), (13, 5, 4), (3, 11, 4), (8, 11, 4), (13, 11, 4))}  # centres and sizes in latent cells, by count
+
+
+def tidy(scene: Scene) -> None:
+    """Lays a scene out in the one way that its caption has: large and in the middle, or two sides, or rows."""
+    n = len(scene.items)
+    if "relation" in scene.facts:
+        dx, dy = RELATIONS[scene.facts["relation"]]
+        cells = [(8 + 4 * sign * dx, 8 + 4 * sign * dy, 6) for sign in (1, -1)]
+    elif n == 1 and scene.facts.get("place", "in the middle") not in ("", "in the middle"):
+        x, y = PLACES[scene.facts["place"]]
+        cells = [(16 * x, 16 * y, 6 if scene.items[0].size >= SIZES[""][0] else 4)]
+    elif n == 1 and scene.items[0].size < SIZES[""][0]:
+        cells = [(8, 8, 4 if scene.items[0].size < SIZES["small"][0] else 6)]
+    else:
+        cells = ROWS.get(n, ())
+    for item, (x, y, size) in zip(scene.items, cells):
+        item.x, item.y, item.size = x / 16, y / 16, size / 16
 
 
 def spread(rng: random.Random, n: int) -> list[tuple[float, float, float]]:

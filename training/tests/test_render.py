@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from training.codec import Codec, autoencoder
 from training.judge import Look, right, targets
 from training.model import LENGTH, Words, scheduler
+from training.muon import Muon, orthogonal
 from training.render import Renderer
 from training.feed import Lessons, feed
 from training.run import Run
@@ -56,6 +57,20 @@ class World(unittest.TestCase):
                     snap(a), snap(b)
                 dx, dy = RELATIONS[scene.facts["relation"]]
                 self.assertGreater((a.x - b.x) * dx + (a.y - b.y) * dy, 0.1)
+
+    def test_tidy_scenes_have_one_arrangement_for_each_saying(self):
+        rng, sampler, seen = random.Random(10), Sampler(tidy=True, empty=0), {}
+        for _ in range(2000):
+            scene = sampler.sample(rng)
+            places = tuple((i.x, i.y, i.size) for i in scene.items)
+            seen.setdefault((scene.kind, scene.facts.get("relation"), scene.facts.get("count"), scene.facts.get("place")), set()).add(places)
+            for i, a in enumerate(scene.items):
+                self.assertTrue(a.size / 2 <= min(a.x, a.y) and max(a.x, a.y) <= 1 - a.size / 2, scene)
+                for b in scene.items[:i]:
+                    self.assertGreaterEqual(max(abs(a.x - b.x), abs(a.y - b.y)), a.size)
+        # Only the size of a thing alone varies, as its caption says.
+        self.assertTrue(all(len(places) == 1 for (kind, *_), places in seen.items() if kind != "single"), seen)
+        self.assertTrue(all(len(places) <= 3 for places in seen.values()))
 
     def test_everything_stays_in_the_picture(self):
         rng, sampler = random.Random(7), Sampler()
@@ -140,6 +155,25 @@ class Latents(unittest.TestCase):
 
 
 class Training(unittest.TestCase):
+    def test_an_orthogonal_update_has_singular_values_near_one(self):
+        torch.manual_seed(1)
+        for shape in ((2, 40, 90), (1, 90, 40)):
+            values = torch.linalg.svdvals(orthogonal(torch.randn(shape)).float())
+            self.assertTrue(values.min() > 0.5 and values.max() < 1.4, values)
+
+    def test_muon_learns_what_a_linear_layer_can(self):
+        torch.manual_seed(2)
+        module, wanted, x = torch.nn.Linear(40, 40), torch.randn(40, 40) * 0.2, torch.randn(256, 40)
+        optimizer = Muon([module], 2e-2)
+        for step in range(200):
+            for group in optimizer.param_groups:
+                group["lr"] = 2e-2 * (1 - step / 200)
+            loss = (module(x) - x @ wanted).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        self.assertLess(loss.item(), 0.05)
+
     def test_workers_and_the_process_itself_feed_alike(self):
         lessons = Lessons(24, {"centred": 1, "two": 1}, 6, grid=True)
         for workers in (0, 1):
