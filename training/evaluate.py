@@ -106,6 +106,7 @@ def main() -> None:
     parser.add_argument("--guidance", type=float, default=4.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--trained-only", action="store_true", help="leave the held-out combinations out")
+    parser.add_argument("--heldout-only", action="store_true", help="leave the trained combinations out")
     parser.add_argument("--out", type=Path, help="write the scores as JSON")
     parser.add_argument("--log", type=Path, help="append them as a line to this file, for training.plot")
     parser.add_argument("--images", type=int, default=0, help="how many images the model was trained on, for the log")
@@ -117,7 +118,7 @@ def main() -> None:
     print(f"{min(args.things, len(names))} of the world's {len(names)} things, and the shapes; {args.steps} steps, guidance {args.guidance}")
     print(f"{'task':<28}{'score':>7}{'interval':>16}{'renders':>9}{'rebuilt':>9}{'shuffled':>9}")
     began = time.monotonic()
-    for heldout in (False,) if args.trained_only else (False, True):
+    for heldout in [False] * (not args.heldout_only) + [True] * (not args.trained_only):
         for task in args.tasks:
             if heldout and task == "single object":
                 continue  # a thing alone combines nothing

@@ -87,7 +87,7 @@ test('from the first line to the picture, another one, and its steps', async () 
       for (const image of document.querySelectorAll('.picture img')) window.shown.add(image.src.split('?')[0]);
     }).observe(document.body, { subtree: true, childList: true });
   })()`);
-  await page.getByRole('button', { name: '/imagine prompt: a fox on a meadow' }).click();
+  await page.getByRole('button', { name: '/imagine prompt: a red fox on a meadow' }).click();
   await page.keyboard.press('Enter');
   const first = await another(null);
   await newest(page).getByText('used').waitFor();
@@ -98,7 +98,7 @@ test('from the first line to the picture, another one, and its steps', async () 
   const image = newest(page).locator('.picture img');
   await expect.poll(() => image.count(), { timeout: 10_000 }).toBe(1);
   expect(await image.evaluate(inPage<number>('return element.naturalWidth'))).toBeGreaterThan(0);
-  expect(await image.getAttribute('alt')).toContain('a fox on a meadow');
+  expect(await image.getAttribute('alt')).toContain('a red fox on a meadow');
   // How the README's screenshot is made anew: YLEM_SCREENSHOT=docs/sandbox.png npm run test:browser
   const shot = process.env.YLEM_SCREENSHOT;
   if (shot !== undefined) await page.screenshot({ path: resolve(ROOT, shot) });

@@ -360,8 +360,8 @@ test('arrow-up brings back what was sent', async () => {
 
 test('the hint for a first visit fills the command box', async () => {
   await page.evaluate(`document.getElementById('welcome').hidden = false`);
-  await page.getByRole('button', { name: '/imagine prompt: a fox on a meadow' }).click();
-  expect(await line(page).inputValue()).toBe('/imagine prompt: a fox on a meadow');
+  await page.getByRole('button', { name: '/imagine prompt: a red fox on a meadow' }).click();
+  expect(await line(page).inputValue()).toBe('/imagine prompt: a red fox on a meadow');
 });
 
 test('on a phone nothing is wider than the screen', async () => {
