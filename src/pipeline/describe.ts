@@ -153,6 +153,13 @@ async function read(directory: string): Promise<ModelDescription> {
   );
   const inspected = await inspectParts(root, layout, folders);
   for (const { problem } of inspected) if (problem !== undefined) problems.push(problem);
+  for (const name of ['text_encoder', 'text_encoder_2', 'text_encoder_3']) {
+    // Without it the pictures would be others, unless the model goes without by its own word.
+    const entry = object(index)[name];
+    const listed = Array.isArray(entry) && entry[0] !== null;
+    if (listed && !inspected.some(({ part }) => part.name === name))
+      problems.push(missingFile(`${name}/model.onnx`));
+  }
   for (const name of layout.tokenizers) {
     const problem = await tokenizerProblem(root, name);
     if (problem !== undefined) problems.push(problem);
@@ -338,11 +345,12 @@ interface Sources {
 function factsFrom(sources: Sources): ModelFacts {
   const { root, family, layout, denoiserConfig, header, vaeConfig, own } = sources;
   const sample = header?.inputs.find(({ name }) => name === layout.inputs[0]);
+  // Flux takes tokens [B, S, D], which say neither.
+  const planes = sample?.shape.length === 4 ? sample.shape : [];
   const levels = (config: Json) =>
     Array.isArray(config.block_out_channels) ? config.block_out_channels.length : undefined;
   const vaeScale = 2 ** ((levels(vaeConfig) ?? 4) - 1);
-  const sampleSize =
-    number(denoiserConfig.sample_size) ?? number(sample?.shape[2]) ?? layout.sampleSize;
+  const sampleSize = number(denoiserConfig.sample_size) ?? number(planes[2]) ?? layout.sampleSize;
   // A UNet halves at each level but one; a transformer takes patches.
   const multiple =
     layout.denoiser === 'unet'
@@ -351,7 +359,7 @@ function factsFrom(sources: Sources): ModelFacts {
   const latentChannels =
     number(vaeConfig.latent_channels) ??
     number(denoiserConfig.out_channels) ??
-    number(sample?.shape[1]) ??
+    number(planes[1]) ??
     4;
   const guided =
     header?.inputs.some(({ name }) => name === 'timestep_cond' || name === 'guidance') === true;

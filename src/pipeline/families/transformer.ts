@@ -7,17 +7,19 @@ import type { Vae } from './vae.js';
 
 /** @param patch latents per side of one token of the transformer */
 export function transformerParts(
-  { denoiserConfig }: FamilySource,
+  { denoiserConfig, denoiser: graph }: FamilySource,
   denoiser: Denoiser,
   vae: Vae,
   patch: number,
 ): FamilyParts {
+  const declared = graph.inputs.get('hidden_states')?.shape ?? [];
+  const side = declared.length === 4 && Number(declared[2]) > 0 ? Number(declared[2]) : undefined;
   return {
     latentChannels: vae.latentChannels ?? 16,
     inpaintChannels: 0,
     vaeScale: vae.scale,
     sizeMultiple: vae.scale * patch,
-    sampleSize: number(denoiserConfig.sample_size) ?? 128,
+    sampleSize: number(denoiserConfig.sample_size) ?? side ?? 128,
     scalingFactor: vae.scalingFactor,
     shiftFactor: vae.shiftFactor,
     precision: denoiser.precision,
