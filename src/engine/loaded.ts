@@ -4,8 +4,8 @@
 import { UserError } from '../errors.js';
 import { kindOf, loadModel, type Model } from '../pipeline/index.js';
 import type { ModelInfo } from '../pipeline/types.js';
-import type { Send } from './host.js';
 import { inWords } from './memory.js';
+import type { Send } from './painter.js';
 import { type HostOptions, type ModelRef, toWire } from './protocol.js';
 
 /**
