@@ -104,8 +104,13 @@ export function memoryOf(provider: string): string {
   return provider === 'cpu' ? "this machine's memory" : `the memory of the GPU (${provider})`;
 }
 
-/** The error of a graph's run as the rest of the pipeline is to see it. */
-export function runFailure(provider: string, error: unknown): unknown {
+/**
+ * The error of a graph's run as the rest of the pipeline is to see it: a UserError where the picture
+ * is too large or the model's parts do not fit together, AcceleratorLost, or an Error that begins
+ * with the graph's name.
+ * @param graph its file, relative to the model's directory
+ */
+export function runFailure(provider: string, error: unknown, graph: string): Error {
   switch (kindOf(error)) {
     case 'memory':
       return new UserError(
@@ -116,8 +121,27 @@ export function runFailure(provider: string, error: unknown): unknown {
     case 'lost':
       return new AcceleratorLost(provider, error);
     default:
-      return error;
+      return (
+        mismatch(textOf(error), graph) ?? new Error(`${graph}: ${said(error)}`, { cause: error })
+      );
   }
+}
+
+/** onnxruntime's words for an input that the graph declares otherwise */
+const INPUT =
+  /(?:Got invalid dimensions|Invalid rank) for input: (\S+)(?:.*?Got: (\d+) Expected: (\d+))?|Unexpected input data type[^:]*: *\(([^)]*)\)/s;
+
+function mismatch(text: string, graph: string): UserError | undefined {
+  const found = INPUT.exec(text);
+  if (found === null) return undefined;
+  const [, name = 'an input', got, wanted] = found;
+  const sizes =
+    got === undefined ? 'of another shape or type' : `with ${wanted} where it gets ${got}`;
+  return new UserError(
+    'model-graph-mismatch',
+    `The model's ${graph} takes ${name} ${sizes}: it was exported for one size, or its parts do not belong together.`,
+    { file: graph },
+  );
 }
 
 const ADAPTER = {
@@ -165,15 +189,21 @@ async function whyNoLibrary(provider: string): Promise<string> {
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** An error's first line without the source files that onnxruntime puts before it. */
+/** What an error says, in one line, without the source files and signatures of onnxruntime. */
+export function said(error: unknown): string {
+  return firstLine(textOf(error));
+}
+
 function firstLine(text: string): string {
-  return text
+  const line = text
     .replace(
       /^Non-zero status code returned while running (\S+) node\..*?Status Message: /s,
       '$1: ',
     )
-    .split('\n')[0]!
-    .replace(/\S*\/onnxruntime_src\/\S+ .*? was false\. /, '')
+    .split('\n')[0]!;
+  return line
+    .replace(/\S*\/onnxruntime_src\/\S+:\d+ .*\)(?: const)?(?: \[with [^\]]*\])? (?=.)/, '')
+    .replace(/^.* was false\. (?=.)/, '')
     .trim()
     .replace(/\.+$/, '')
     .slice(0, 200);

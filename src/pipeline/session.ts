@@ -5,7 +5,14 @@ import { dirname, join, relative } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { UserError } from '../errors.js';
 import { fromHalf, toHalf } from './fp16.js';
-import { AcceleratorLost, kindOf, memoryOf, providerOptions, runFailure } from './providers.js';
+import {
+  AcceleratorLost,
+  kindOf,
+  memoryOf,
+  providerOptions,
+  runFailure,
+  said,
+} from './providers.js';
 import type { FloatTensor } from './types.js';
 
 export { readJson } from './files.js';
@@ -28,17 +35,23 @@ export interface GraphInput {
 export class Graph {
   readonly session: InferenceSession;
   readonly provider: string;
+  /** its file, relative to the model's directory */
+  readonly name: string;
   readonly inputs: ReadonlyMap<string, GraphInput>;
   readonly outputs: ReadonlyMap<string, GraphInput>;
 
-  constructor(session: InferenceSession, provider = 'cpu') {
+  constructor(session: InferenceSession, provider: string, name: string) {
     this.session = session;
     this.provider = provider;
+    this.name = name;
     this.inputs = metadata(session.inputMetadata);
     this.outputs = metadata(session.outputMetadata);
   }
 
-  /** A tensor in the type that the input of this name has. */
+  /**
+   * A tensor in the type that the input of this name has.
+   * @throws UserError naming the graph's file when it has no such input, or of a type unheard of
+   */
   feed(name: string, data: Float32Array | readonly number[], dims: readonly number[]): Tensor {
     const type = this.inputs.get(name)?.type;
     switch (type) {
@@ -55,19 +68,26 @@ export class Graph {
       case 'int32':
         return new Tensor('int32', Int32Array.from(data as Iterable<number>, Math.trunc), dims);
       default:
-        throw new Error(`the graph wants ${type ?? 'no such input'} for ${name}`);
+        throw new UserError(
+          'model-graph-mismatch',
+          type === undefined
+            ? `The model's ${this.name} has no input ${name}: it is another graph than belongs there.`
+            : `The model's ${this.name} takes ${type} for ${name}, which is not supported.`,
+          { file: this.name },
+        );
     }
   }
 
   /**
-   * @throws UserError 'out-of-memory' when the tensors do not fit
+   * @throws UserError 'out-of-memory' when the tensors do not fit, 'model-graph-mismatch' when the
+   * graph declares its inputs otherwise
    * @throws AcceleratorLost when no further call can succeed in this process
    */
   async run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
     try {
       return (await this.session.run(feeds)) as Record<string, Tensor>;
     } catch (error) {
-      throw runFailure(this.provider, error);
+      throw runFailure(this.provider, error, this.name);
     }
   }
 
@@ -127,7 +147,7 @@ export async function openGraph(
     throw new UserError('model-file-missing', `The model lacks ${name}.`, { file: name });
   }
   try {
-    return opened(await InferenceSession.create(path, sessionOptions(options)), options);
+    return opened(await InferenceSession.create(path, sessionOptions(options)), options, name);
   } catch (error) {
     const kind = kindOf(error);
     if (kind === 'lost') throw new AcceleratorLost(options.provider, error);
@@ -145,10 +165,16 @@ export async function openGraph(
   }
 }
 
-/** Opens a graph that is in memory, with its weights. @throws whatever onnxruntime says of it */
+/**
+ * Opens a graph that is in memory.
+ * @param name what it is called in sentences
+ * @param folder where its weights lie, if they are not in memory with it
+ * @throws whatever onnxruntime says of it
+ */
 export async function openBytes(
   bytes: Uint8Array,
   options: SessionOptions,
+  name: string,
   folder?: string,
 ): Promise<Graph> {
   const session = sessionOptions(options);
@@ -156,11 +182,11 @@ export async function openBytes(
     const { extra } = session as { extra: { session: Record<string, unknown> } };
     extra.session.model_external_initializers_file_folder_path = folder;
   }
-  return opened(await InferenceSession.create(bytes, session), options);
+  return opened(await InferenceSession.create(bytes, session), options, name);
 }
 
-function opened(session: InferenceSession, options: SessionOptions): Graph {
-  const graph = new Graph(session, options.provider);
+function opened(session: InferenceSession, options: SessionOptions, name: string): Graph {
+  const graph = new Graph(session, options.provider, name);
   options.opened?.push(graph);
   return graph;
 }
@@ -217,14 +243,12 @@ async function damaged(root: string, path: string, reason: string): Promise<User
           { file },
         );
   }
-  const why = reason
-    .split('\n')[0]!
+  const why = said(reason)
     .replace(/^.*failed:\s*/, '')
-    .replaceAll(root, '')
-    .slice(0, 200);
+    .replaceAll(root, '');
   return new UserError(
     'model-file-damaged',
-    `The model's ${name} is damaged or cut off (${why.replace(/\.$/, '')}).`,
+    `The model's ${name} is damaged or cut off (${why}).`,
     { file: name },
   );
 }

@@ -46,19 +46,19 @@ export async function loadTokenizer(
   const folder = join(root, part);
   const config = object(await readJson(root, join(folder, 'tokenizer_config.json'), true));
   const special = object(await readJson(root, join(folder, 'special_tokens_map.json'), true));
+  const whole = await readJson(root, join(folder, 'tokenizer.json'), true);
+  const pieces = whole === undefined ? await fromSentencePiece(folder) : undefined;
+  const file = `${part}/${whole !== undefined ? 'tokenizer.json' : pieces !== undefined ? 'spiece.model' : 'vocab.json'}`;
   const json = object(
-    (await readJson(root, join(folder, 'tokenizer.json'), true)) ??
-      (await fromSentencePiece(folder)) ??
-      (await fromVocabulary(root, folder, config)),
+    whole ?? pieces ?? (await fromVocabulary(root, folder, config).catch(neither(part))),
   );
   let tokenizer: Tokenizer;
   try {
     tokenizer = new Tokenizer(unicodeSpaces(withSpecialTokens(json, config, special)), config);
-  } catch (error) {
-    throw new UserError(
-      'model-file-damaged',
-      `The model's ${part} cannot be read: ${String(error).slice(0, 200)}`,
-    );
+    // What is odd in the file shows when it is used.
+    if (!tokenizer.encode('a b').ids.every(Number.isInteger)) throw new Error('it gives no tokens');
+  } catch {
+    throw new UserError('model-file-damaged', `The model's ${file} is no tokenizer.`, { file });
   }
   exactCharsmaps(tokenizer.normalizer);
   const id = (token: string | undefined): number | undefined =>
@@ -66,7 +66,11 @@ export async function loadTokenizer(
   const eos =
     id(text(config.eos_token) ?? text(special.eos_token) ?? '<|endoftext|>') ?? id('</s>');
   if (eos === undefined) {
-    throw new UserError('model-file-damaged', `The model's ${part} has no end-of-text token.`);
+    throw new UserError(
+      'model-file-damaged',
+      `The model's ${file} has no end-of-text token, or not the one that tokenizer_config.json names.`,
+      { file },
+    );
   }
   const pad = id(text(config.pad_token) ?? text(special.pad_token)) ?? id('<pad>') ?? eos;
   const configured = Number(config.model_max_length);
@@ -86,6 +90,19 @@ export async function loadTokenizer(
     },
   };
 }
+
+/** Says that the usual file is missing, where the ones that could stand in for it are as well. */
+const neither =
+  (part: string) =>
+  (error: unknown): never => {
+    if (!(error instanceof UserError) || error.identifier !== 'model-file-missing') throw error;
+    const file = `${part}/tokenizer.json`;
+    throw new UserError(
+      'model-file-missing',
+      `The model lacks ${file}, and ${String(error.context.file)} that could stand in for it.`,
+      { file },
+    );
+  };
 
 /**
  * Tokens that the configuration calls special are found in a text as they stand, before it is cut

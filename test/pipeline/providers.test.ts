@@ -119,7 +119,7 @@ describe('memory that runs out', () => {
       'DmlCommittedResourceAllocator.cpp(22) 8007000E Not enough memory resources are available',
     ],
   ])('of %s: %s', (provider, message) => {
-    expect(runFailure(provider, new Error(message))).toMatchObject({
+    expect(runFailure(provider, new Error(message), 'unet/model.onnx')).toMatchObject({
       identifier: 'out-of-memory',
       context: { provider },
     });
@@ -135,7 +135,7 @@ describe('an accelerator that is gone', () => {
     ['dml', 'Exception(3) tid(5a68) 887A0005 The GPU device instance has been suspended.'],
     ['dml', '887A0006 The GPU will not respond to more commands'],
   ])('%s: %s', (provider, message) => {
-    const failure = runFailure(provider, new Error(message));
+    const failure = runFailure(provider, new Error(message), 'unet/model.onnx');
     expect(failure).toBeInstanceOf(AcceleratorLost);
     expect(failure).toMatchObject({ provider });
     expect(kindOf(failure)).toBe('lost');
@@ -143,7 +143,15 @@ describe('an accelerator that is gone', () => {
 
   it('is not seen in other failures', () => {
     const error = new Error('Got invalid dimensions for input: sample');
-    expect(runFailure('cuda', error)).toBe(error);
+    expect(runFailure('cuda', error, 'unet/model.onnx')).toMatchObject({
+      identifier: 'model-graph-mismatch',
+      message: expect.stringMatching(/^The model's unet\/model\.onnx takes sample /),
+    });
+    const odd = new Error('something odd');
+    expect(runFailure('cuda', odd, 'unet/model.onnx')).toMatchObject({
+      message: 'unet/model.onnx: something odd',
+      cause: odd,
+    });
   });
 });
 

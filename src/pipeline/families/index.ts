@@ -71,7 +71,7 @@ async function openDenoiser(
   if (size <= EDITABLE) {
     const bytes = await readFile(path);
     const denoiser = takeFractions(bytes)
-      ? await openBytes(bytes, session, dirname(path)).catch(() => undefined)
+      ? await openBytes(bytes, session, `${part}/model.onnx`, dirname(path)).catch(() => undefined)
       : undefined;
     if (denoiser !== undefined) return { denoiser, notice: [] };
   }

@@ -16,7 +16,7 @@ export function exactWays(source: FamilySource, part: string): ExactWay[] {
   const cpu = { ...session, provider: 'cpu' };
   const single = async (options: SessionOptions) => {
     const bytes = await upcast(path);
-    return bytes && opened(openBytes(bytes, options));
+    return bytes && opened(openBytes(bytes, options, `${part}/model.onnx`));
   };
   const opened = async (opening: Promise<Graph>) => {
     const graph = await opening.catch(() => undefined);
