@@ -259,6 +259,21 @@ describe('the safety checker of a directory', () => {
   });
 });
 
+describe('previews', () => {
+  it("are drawn by the directory's tiny decoder, unless it belongs to other latents", async () => {
+    const folder = await folderOf('sd2');
+    await cp(join(folder, 'vae_decoder'), join(folder, 'taesd'), { recursive: true });
+    const model = await loadModel(folder, CPU);
+    expect(model.info.previewKind).toBe('decoder');
+    await model.dispose();
+    const other = await folderOf('sd3');
+    await cp(join(other, 'vae_decoder'), join(folder, 'taesd'), { recursive: true });
+    const without = await loadModel(folder, CPU);
+    expect(without.info.previewKind).not.toBe('decoder');
+    await without.dispose();
+  });
+});
+
 async function edit(
   folder: string,
   file: string,
