@@ -5,7 +5,6 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { UserError } from '../../errors.js';
 import { CutOff, type Hub, NoRanges, type RemoteFile, WrongBytes } from './hub.js';
 import type { HubModel } from './names.js';
@@ -113,7 +112,7 @@ async function fill(
           `${hub.host} breaks off ${file.path} again and again (${error.message}); the same command goes on from here.`,
         );
       }
-      if (strikes > 0) await pause(250 * 2 ** strikes);
+      if (strikes > 0) await hub.pause(250 * 2 ** strikes);
     }
   }
 }

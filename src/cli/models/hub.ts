@@ -172,6 +172,11 @@ export class Hub {
     }
   }
 
+  /** Waits; @throws the signal's reason as soon as it is told to end */
+  async pause(milliseconds: number): Promise<void> {
+    await pause(milliseconds, undefined, { signal: this.#signal });
+  }
+
   #common(model: HubModel) {
     return {
       hubUrl: this.url,
@@ -238,7 +243,7 @@ export class Hub {
         throw new UserError('hub-out-of-reach', `${problem}; try again later.`);
       }
       if (wait >= 2) this.#say(`${problem}; waiting ${Math.round(wait)} s`);
-      await pause(wait * 1000, undefined, { signal: this.#signal });
+      await this.pause(wait * 1000);
     }
   }
 

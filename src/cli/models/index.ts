@@ -115,7 +115,7 @@ async function remove({ models: names, json }: Asked<'remove'>, config: Config):
   const freed: Record<string, number> = {};
   for (const name of names) {
     freed[name] = await removeModel(config, name);
-    if (!json) process.stdout.write(`${name} is removed, ${sizeText(freed[name])} are free\n`);
+    if (!json) process.stdout.write(`${name} is removed (${sizeText(freed[name])})\n`);
   }
   if (json) process.stdout.write(`${JSON.stringify({ removed: freed })}\n`);
   return 0;

@@ -6,6 +6,8 @@ import { type OutputLike, painter, printable, sizeText, timeText } from '../styl
 const WIDTH = 20;
 /** ms between two drawings of the moving line */
 const RHYTHM = 100;
+/** bytes below which a file says nothing about the speed: it is all waiting */
+const SMALL = 1e6;
 /** ms over which the speed is measured */
 const SPAN = 8000;
 
@@ -63,10 +65,10 @@ export function createTransfers(out: OutputLike, now: () => number = () => Date.
       const at = now();
       if (!live || at - shownAt < RHYTHM) return;
       shownAt = at;
-      marks = [...marks.filter((mark) => at - mark.at <= SPAN), { at, moved }];
+      if (size >= SMALL) marks = [...marks.filter((mark) => at - mark.at <= SPAN), { at, moved }];
       const filled = size === 0 ? WIDTH : Math.min(WIDTH, Math.floor((bytes / size) * WIDTH));
       const bar = '█'.repeat(filled) + '░'.repeat(WIDTH - filled);
-      const rate = speed();
+      const rate = size >= SMALL ? speed() : undefined;
       const left =
         rate === undefined || rate < 1
           ? ''

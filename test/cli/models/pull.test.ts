@@ -126,7 +126,7 @@ describe('ylem models pull', () => {
     expect(await hidden()).toEqual([]);
 
     const painted = await ylem(
-      ...([folder, settings(), 'imagine', 'a fox', '--model', directory] as const),
+      ...([folder, settings(), 'imagine', 'a fox', '--model', 'somebody/tiny'] as const),
       ...['--out', 'fox.png', '--width', '64', '--height', '64', '--steps', '2', '--seed', '1'],
     );
     expect(painted).toMatchObject(done);
@@ -522,7 +522,7 @@ describe('the models directory', () => {
     const remove = (...names: string[]) => ylem(folder, settings(), 'models', 'remove', ...names);
     const ended = await remove('somebody/tiny', 'linked');
     expect(ended).toMatchObject(done);
-    expect(ended.stdout).toMatch(/^somebody\/tiny is removed, 1\.\d+ MB are free\n/);
+    expect(ended.stdout).toMatch(/^somebody\/tiny is removed \(1\.\d+ MB\)\n/);
     expect(await readdir(models)).toEqual([]);
     expect(await readdir(join(folder, 'elsewhere'))).toEqual(['keep.txt']);
     expectFailure(await remove('somebody/tiny'), /There is no model "somebody\/tiny"/, 2);

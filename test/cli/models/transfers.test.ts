@@ -34,6 +34,15 @@ describe('a download on a terminal', () => {
     expect(out.written.at(-1)).toMatch(/1\.00 MB\/s, 17 min left/);
   });
 
+  it('takes no speed from small files, which are all waiting', () => {
+    const out = output(true);
+    let now = 0;
+    const transfers = createTransfers(out, () => now);
+    transfers.begin('config.json', 700, 3e9);
+    for (; now <= 3000; now += 500) transfers.at(now / 10);
+    expect(out.written.join('')).not.toContain('left');
+  });
+
   it('keeps to one line, however long the name and narrow the terminal', () => {
     for (const columns of [40, 60, 200]) {
       const out = output(true, columns);
