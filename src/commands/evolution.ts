@@ -234,7 +234,7 @@ function rows(id: string, view: View, last: number, total: number, texts: Texts)
 }
 
 /** @throws UserError when the picture itself is shown to nobody: its steps would show it */
-function checkShowable({ infotext }: Generation): void {
+export function checkShowable({ infotext }: Generation): void {
   if (!isFlagged(infotext)) return;
   throw new UserError(
     'steps-unsafe',

@@ -6,7 +6,7 @@ import { duration, textsFor } from '../discord/texts/index.js';
 import { UserError } from '../errors.js';
 import type { EvolutionOptions } from '../pipeline/types.js';
 import { choice, described, EVERYWHERE, named } from './data.js';
-import { checkHasSteps, FIRST_VIEW, showView, type View } from './evolution.js';
+import { checkHasSteps, checkShowable, FIRST_VIEW, showView, type View } from './evolution.js';
 import { nothingPainted } from './reroll.js';
 import { unknownGeneration } from './source.js';
 import type { SlashCommand } from './types.js';
@@ -132,6 +132,7 @@ export const steps: SlashCommand = {
     if (generation.userId !== exchange.userId && generation.reply.ephemeral)
       throw unknownGeneration();
     checkHasSteps(generation);
+    if (view.kind !== 'changes') checkShowable(generation);
     await exchange.defer(generation.reply.ephemeral);
     await showView(bot, exchange, generation, view);
   },

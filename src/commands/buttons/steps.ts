@@ -1,7 +1,7 @@
 // Steps: how the picture above the button came to be, in a message of its own. The owner's is seen
 // by all, other people's by themselves alone.
 
-import { checkHasSteps, FIRST_VIEW, showView } from '../evolution.js';
+import { checkHasSteps, checkShowable, FIRST_VIEW, showView } from '../evolution.js';
 import { knownGeneration } from '../source.js';
 import type { ButtonFamily } from '../types.js';
 
@@ -10,6 +10,7 @@ export const stepsButton: ButtonFamily = {
   async press(_interaction, pressed, exchange, bot) {
     const generation = await knownGeneration(bot, pressed.generation);
     checkHasSteps(generation);
+    checkShowable(generation);
     await exchange.defer(generation.reply.ephemeral || generation.userId !== exchange.userId);
     await showView(bot, exchange, generation, FIRST_VIEW);
   },
