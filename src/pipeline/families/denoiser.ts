@@ -22,6 +22,8 @@ export interface DenoiserOptions {
   readonly layout?: Layout;
   /** what the graph calls t, from the scheduler's timestep (Flux: t / 1000) */
   readonly timestep?: (t: number) => number;
+  /** a timestep for each sample, whatever the graph calls that dimension (diffusers' transformers) */
+  readonly perSample?: boolean;
 }
 
 /**
@@ -35,6 +37,7 @@ export class Denoiser {
   readonly #sample: string;
   readonly #layout: Layout;
   readonly #timestep: (t: number) => number;
+  readonly #perSample: boolean;
   /** the tensors of conditions that go into many calls */
   readonly #tensors = new WeakMap<FloatTensor, Tensor>();
   /** guidance in one batch of two; settled by `probe` */
@@ -42,7 +45,8 @@ export class Denoiser {
   /** called with the ms of every call */
   onCall: (ms: number) => void = () => {};
 
-  constructor(graph: Graph, { sample, layout, timestep }: DenoiserOptions) {
+  constructor(graph: Graph, { sample, layout, timestep, perSample = false }: DenoiserOptions) {
+    this.#perSample = perSample;
     this.graph = graph;
     this.#sample = sample;
     this.#layout = layout ?? PLANES;
@@ -90,6 +94,8 @@ export class Denoiser {
     first: Conditions,
     second: Conditions,
   ): Promise<void> {
+    const declared = this.graph.inputs.get(this.#sample)?.shape ?? [];
+    if ([0, 2, 3].some((i) => Number(declared[i]) > 0)) return; // exported for one size alone
     const both = (height: number, width: number) => {
       const dims = [1, channels, height, width];
       const sample = new TorchGenerator(0).randn(dims);
@@ -104,8 +110,10 @@ export class Denoiser {
     if (estimate > SLOW_CALLS) return;
     const [wide, square] = [both(2 * least, 4 * least), both(side, side)];
     for (const { apart, together } of [wide, square]) {
-      const [one, two] = [await apart(), await together()];
-      if (!two.every((values, k) => values.every((value, i) => value === one[k]![i]))) return;
+      const one = await apart();
+      // Graphs that were exported for one sample may not run with two.
+      const two = await together().catch(() => undefined);
+      if (!two?.every((values, k) => values.every((value, i) => value === one[k]![i]))) return;
     }
     let [slow, fast] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
     for (let round = 0; round < 3; round++) {
@@ -175,8 +183,8 @@ export class Denoiser {
   #feedTimestep(t: number, batch: number): Tensor {
     const { shape } = this.graph.inputs.get('timestep')!;
     if (shape.length === 0) return this.graph.feed('timestep', [t], []);
-    const perSample = typeof shape[0] === 'string' && /batch/i.test(shape[0]);
-    const count = perSample ? batch : 1;
+    const named = typeof shape[0] === 'string' && /batch/i.test(shape[0]);
+    const count = named || this.#perSample ? batch : 1;
     return this.graph.feed('timestep', Array<number>(count).fill(t), [count]);
   }
 }

@@ -82,6 +82,7 @@ async function load(source: FamilySource): Promise<Family> {
   const guided = inputs.has('guidance');
   const denoiser = new Denoiser(source.denoiser, {
     sample: 'hidden_states',
+    perSample: true,
     layout: PATCHES,
     timestep: (t) => Math.fround(t / 1000),
   });

@@ -43,7 +43,7 @@ async function load(source: FamilySource): Promise<Family> {
   });
   const third = await t5(source);
   const { denoiserConfig: config } = source;
-  const denoiser = new Denoiser(source.denoiser, { sample: 'hidden_states' });
+  const denoiser = new Denoiser(source.denoiser, { sample: 'hidden_states', perSample: true });
   const vae = await Vae.load(source, { scalingFactor: 1.5305 });
   const patch = number(config.patch_size) ?? 2;
   const parts = transformerParts(source, denoiser, vae, patch);
