@@ -73,7 +73,7 @@ def wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
     """The 95% interval of a share (Wilson 1927)."""
     p = hits / n
     centre, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
+    return max(0.0, (centre - half) / (1 + z * z / n)), min(1.0, (centre + half) / (1 + z * z / n))
 
 
 def prompts(task: str, heldout: bool, count: int, things: int, grid: bool = False, tidy: bool = False) -> list[Scene]:
