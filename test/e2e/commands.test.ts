@@ -3,7 +3,16 @@
 import { MessageFlags } from 'discord-api-types/v10';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { APIMessage, SandboxInteraction } from '../../src/sandbox/types.js';
-import { customIds, done, isDone, pictures, seedOf, startWorld, type World } from './support.js';
+import {
+  canBeStopped,
+  customIds,
+  done,
+  isDone,
+  pictures,
+  seedOf,
+  startWorld,
+  type World,
+} from './support.js';
 
 let world: World;
 beforeAll(async () => {
@@ -295,9 +304,7 @@ test('Stop keeps the picture of the current step; other people cannot', async ()
     steps: 150,
     size: '128x128',
   });
-  const forming = await interaction.waitFor((m) =>
-    customIds(m).some((id) => id.startsWith('stop:')),
-  );
+  const forming = await interaction.waitFor(canBeStopped);
   const ben = world.sandbox.user('ben');
   await refusal(await ben.click(forming, /^cancel:/));
   await user.click(interaction.message() ?? forming, /^stop:/);

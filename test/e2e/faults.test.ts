@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Sandbox } from '../../src/sandbox/types.js';
 import {
   allPictures,
+  canBeStopped,
   customIds,
   done,
   isDone,
@@ -195,9 +196,7 @@ test('a press on a private reply whose token has died brings it back within reac
     private: true,
     size: '128x128',
   });
-  const forming = await interaction.waitFor((m) =>
-    customIds(m).some((id) => id.startsWith('stop:')),
-  );
+  const forming = await interaction.waitFor(canBeStopped);
   sandbox.faults.expire(interaction);
   await user.click(forming, /^stop:/);
   const message = await done(interaction);

@@ -143,6 +143,13 @@ export function customIds(message: APIMessage): string[] {
   );
 }
 
+/** There is a step by now to stop after: until then the button is switched off. */
+export function canBeStopped(message: APIMessage): boolean {
+  return /"custom_id":"stop:[^"]+"(?![^{}]*"disabled":true)/.test(
+    JSON.stringify(message.components ?? []),
+  );
+}
+
 /** The seed that a finished picture's text tells. */
 export function seedOf(message: APIMessage): number {
   return Number(/`(\d+)`/.exec(message.content)?.[1]);
