@@ -12,7 +12,7 @@ const SRC = fileURLToPath(new URL('../../src', import.meta.url));
 
 /** What only the one who runs the bot can mend is told to people in English, and stands in the log. */
 const FOR_OPERATORS =
-  /^(model-(over-budget|setting|file|missing|unreadable|unknown-family|too-large|no-hidden|tokenizer)|scheduler-(class|config)|store-|config-|login-|sandbox-|no-provider|sde-|unknown-command|bad-checkpoint|bad-branch|bad-scheduler|bad-noise|strength-missing|init-missing|evolution-too-large|image-format)/;
+  /^(model-(?!(?:unknown|unusable|changed)$)|scheduler-(class|config)|store-|config-|login-|sandbox-|no-provider|sde-|unknown-command|bad-checkpoint|bad-branch|bad-scheduler|bad-noise|strength-missing|init-missing|evolution-too-large|image-format)/;
 
 /** Identifiers of the errors that a part makes. */
 function identifiers(part: string): Set<string> {
