@@ -40,6 +40,10 @@ const TYPES: Readonly<Record<number, string>> = {
   16: 'bfloat16',
 };
 
+/** Heads of files that have not changed: directories are looked at again and again. */
+const KNOWN = new Map<string, { readonly stamp: string; readonly header: OnnxHeader }>();
+const MOST_KNOWN = 1000;
+
 /** bytes read at a time: weights are skipped, not read */
 const WINDOW = 1 << 16;
 /** a graph's inputs and weights have short descriptions; a longer one is no graph's */
@@ -49,8 +53,14 @@ const LONGEST = 1 << 20;
 export async function readOnnxHeader(path: string): Promise<OnnxHeader> {
   const file = await open(path, 'r');
   try {
-    const { size } = await file.stat();
-    return await readModel(new Reader(file, size), size);
+    const { size, mtimeMs, ino } = await file.stat();
+    const stamp = `${size} ${mtimeMs} ${ino}`;
+    const known = KNOWN.get(path);
+    if (known?.stamp === stamp) return known.header;
+    const header = await readModel(new Reader(file, size), size);
+    if (KNOWN.size >= MOST_KNOWN) KNOWN.clear();
+    KNOWN.set(path, { stamp, header });
+    return header;
   } finally {
     await file.close();
   }
