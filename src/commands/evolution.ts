@@ -13,7 +13,7 @@ import { isFlagged } from '../pipeline/image/infotext.js';
 import type { EncodedImage, EvolutionOptions, KeptStep } from '../pipeline/types.js';
 import type { Generation } from '../store/types.js';
 import { fileOf } from './facts.js';
-import { stepsGone } from './generations.js';
+import { stepsGone } from './painting.js';
 import type { Bot } from './types.js';
 import { ownerOfStep } from './wishes.js';
 

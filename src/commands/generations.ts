@@ -8,34 +8,28 @@ import { tellFailure } from '../discord/errors.js';
 import type { Exchange } from '../discord/exchange.js';
 import { failureOf } from '../discord/failures.js';
 import { type MessageBody, ORIGINAL, type ReplyToken } from '../discord/message.js';
-import { donePanel, endedPanel, type PictureFacts } from '../discord/panels.js';
+import { endedPanel } from '../discord/panels.js';
 import type { MessageRest } from '../discord/rest.js';
-import { type Texts, textsFor } from '../discord/texts/index.js';
-import {
-  EngineDied,
-  type EngineJob,
-  type OfferedModel,
-  RunCancelled,
-  type RunStart,
-} from '../engine/types.js';
+import { textsFor } from '../discord/texts/index.js';
+import { EngineDied, type OfferedModel, RunCancelled } from '../engine/types.js';
 import { UserError } from '../errors.js';
-import { altText } from '../pipeline/image/alt-text.js';
-import { isFlagged } from '../pipeline/image/infotext.js';
 import { checkParameters } from '../pipeline/parameters.js';
 import type { GenerationParameters } from '../pipeline/types.js';
-import type { Queue, QueueEntry } from '../queue/types.js';
+import type { Queue } from '../queue/types.js';
 import type {
   Generation,
   InitSource,
   NewGeneration,
   ParentRelation,
   Store,
-  StoredFile,
 } from '../store/types.js';
 import { Claims } from './claims.js';
+import { endOf, pictureOf } from './endings.js';
 import { type EnginePool, modelOf } from './engines.js';
-import { factsOf, fileOf, modelName, type Promised } from './facts.js';
+import { factsOf, modelName, type Promised } from './facts.js';
 import { Job } from './job.js';
+import { withoutRequest } from './log-safe.js';
+import { entryOf, isPainted, type Painted, Painter } from './painting.js';
 import type { Rules } from './types.js';
 
 /** One picture that somebody asks for. */
@@ -64,8 +58,6 @@ export interface GenerationsOptions {
 /** Thrown through the queue when the owner gives a picture up. */
 class Withdrawn extends Error {}
 
-/** bytes left free below the upload limit for the rest of the request */
-const UPLOAD_MARGIN = 64 * 1024;
 /** ms between looks at the waiting replies while only time has passed */
 const REFRESH = 5000;
 /** ms that an acknowledgement waits for the disk at most */
@@ -83,6 +75,7 @@ export class Generations {
   readonly #rest: MessageRest;
   readonly #rules: Rules;
   readonly #logger: Logger;
+  readonly #painter: Painter;
   /** by id: everything that is queued, runs or is being delivered in this process */
   readonly #jobs = new Map<string, Job>();
   /** outcomes being written down and delivered */
@@ -100,6 +93,7 @@ export class Generations {
     this.#rest = options.rest;
     this.#rules = options.rules;
     this.#logger = options.logger;
+    this.#painter = new Painter({ ...options, bug: (error, id) => this.#bug(error, id) });
     this.#stopListening = this.#queue.onChange(() => this.#gather());
     this.#refreshTimer = setInterval(() => this.#showPlaces(), REFRESH).unref();
   }
@@ -241,7 +235,7 @@ export class Generations {
       const { parameters, reply } = generation;
       const model = this.#engines.offered.find(({ name }) => name === parameters.model);
       const facts = factsOf(generation, model?.defaultScheduler ?? '');
-      const body = await this.#endOf(generation, facts, textsFor(exchange.locale));
+      const body = await endOf(this.#store, generation, facts, textsFor(exchange.locale));
       const { applicationId } = reply;
       const address = { ...token, applicationId, messageId: null, ephemeral: true };
       try {
@@ -349,7 +343,7 @@ export class Generations {
       async (signal) => {
         await promised;
         signal.throwIfAborted();
-        return this.#paint(job, signal);
+        return this.#painter.paint(job, signal);
       },
       force,
     );
@@ -364,78 +358,6 @@ export class Generations {
       .catch((error: unknown) => this.#bug(error, undefined))
       .finally(() => this.#work.delete(tracked));
     this.#work.add(tracked);
-  }
-
-  /** The task that holds an engine. Everything it resolves with is already in the store. */
-  async #paint(job: Job, signal: AbortSignal): Promise<Painted> {
-    const { id, parameters, reply } = job.generation;
-    const engine = this.#engines.take(parameters.model);
-    try {
-      const startedAt = Date.now();
-      await this.#store.start(id, startedAt);
-      const start = await this.#startOf(job.generation);
-      const init = job.generation.hasInit ? await this.#store.init(id) : undefined;
-      const task: EngineJob = {
-        id,
-        parameters,
-        start,
-        ...(init === undefined ? {} : { init }),
-        maxBytes: Math.max(reply.attachmentLimit - UPLOAD_MARGIN, UPLOAD_MARGIN),
-      };
-      signal.throwIfAborted();
-      let kept: Promise<unknown> = Promise.resolve();
-      const run = engine.run(task, {
-        onStep: (report) => {
-          job.stepped(report);
-          const write = this.#store.keepStep(id, report.kept, report.checkpoint);
-          write.catch((error: unknown) => this.#bug(error, id));
-          kept = write.catch(() => {});
-        },
-        onRetry: (fromStep) =>
-          this.#logger.warn({ id, fromStep }, 'the engine died; the run is tried once more'),
-      });
-      const abort = () => run.cancel();
-      signal.addEventListener('abort', abort, { once: true });
-      job.begin(run);
-      try {
-        const result = await run.result;
-        const endedAt = Date.now();
-        await kept;
-        const { image, infotext, stopped, flagged, index, total } = result;
-        const file: StoredFile = {
-          bytes: image.bytes,
-          type: image.type,
-          width: image.width,
-          height: image.height,
-        };
-        await this.#store.finish(
-          id,
-          { state: stopped ? 'stopped' : 'done', file, infotext },
-          endedAt,
-        );
-        const { work, model } = entryOf(job.generation);
-        const done = work * (result.timings.unet.length / total);
-        this.#queue.measured(done, endedAt - startedAt, model);
-        this.#logger.info({ id, steps: index, ms: endedAt - startedAt }, 'painted');
-        return { file, stopped: stopped ? { index, total } : undefined, flagged };
-      } finally {
-        signal.removeEventListener('abort', abort);
-        await kept;
-      }
-    } finally {
-      job.end();
-      this.#engines.give(engine);
-    }
-  }
-
-  async #startOf(generation: Promised): Promise<RunStart> {
-    const checkpoint = await this.#store.checkpoint(generation.id);
-    if (checkpoint !== undefined) return { kind: 'resume', checkpoint };
-    const { parentId, branchStep, branchSeed } = generation;
-    if (parentId === null || branchStep === null || branchSeed === null) return { kind: 'noise' };
-    const step = await this.#store.step(parentId, branchStep);
-    if (step === undefined) throw stepsGone();
-    return { kind: 'branch', step, seed: branchSeed };
   }
 
   /** Writes the outcome down and tells it. */
@@ -473,17 +395,7 @@ export class Generations {
   }
 
   async #deliverStored(job: Job, generation: Generation): Promise<void> {
-    await this.#deliver(job, await this.#endOf(generation, job.facts, job.texts));
-  }
-
-  /** How a generation that has ended is shown. */
-  async #endOf(generation: Generation, facts: PictureFacts, texts: Texts): Promise<MessageBody> {
-    const { id, state, failure, infotext, hasFile, stepIndex, stepTotal } = generation;
-    if (state === 'cancelled') return endedPanel(facts, texts.cancelled, texts);
-    const file = hasFile ? await this.#store.file(id) : undefined;
-    if (file === undefined) return endedPanel(facts, failure ?? texts.broke(id), texts);
-    const stopped = state === 'stopped' ? { index: stepIndex, total: stepTotal } : undefined;
-    return pictureOf(generation, facts, { file, stopped, flagged: isFlagged(infotext) }, texts);
+    await this.#deliver(job, await endOf(this.#store, generation, job.facts, job.texts));
   }
 
   async #deliver(job: Job, body: MessageBody): Promise<void> {
@@ -524,59 +436,11 @@ export class Generations {
   }
 }
 
-interface Painted {
-  readonly file: StoredFile;
-  readonly stopped: { readonly index: number; readonly total: number } | undefined;
-  /** blurred, for the model's safety checker found something in it */
-  readonly flagged: boolean;
-}
-
-/** The picture and all that makes it again. */
-function pictureOf(
-  { id, parameters }: Promised,
-  facts: PictureFacts,
-  { file, stopped, flagged }: Painted,
-  texts: Texts,
-): MessageBody {
-  const shown = fileOf(file, id, 'ylem', altText(parameters));
-  return donePanel(facts, { file: shown, stopped, flagged }, texts);
-}
-
 function isOffered(model: unknown): model is OfferedModel {
   return typeof model === 'object' && model !== null && 'offered' in model;
-}
-
-function isPainted(outcome: unknown): outcome is Painted {
-  return (
-    typeof outcome === 'object' && outcome !== null && 'file' in outcome && 'stopped' in outcome
-  );
 }
 
 /** An id that fits into custom ids and nonces: 12 characters of base64url, 72 bits. */
 export function newId(): string {
   return randomBytes(9).toString('base64url');
-}
-
-export function stepsGone(): UserError {
-  return new UserError('steps-gone', 'The steps of this picture are no longer kept.');
-}
-
-/** What a picture weighs: steps times pixels over 256x256. */
-export function entryOf(generation: Promised): QueueEntry & { readonly model: string } {
-  const { width, height, strength = 1 } = generation.parameters;
-  // With an init image only that part of the steps is done.
-  const steps = Math.max(1, Math.floor(generation.parameters.steps * strength));
-  return {
-    id: generation.id,
-    userId: generation.userId,
-    work: (steps * width * height) / (256 * 256),
-    model: generation.model,
-  };
-}
-
-/** An error fit for the log: its name, message, code and stack, without the request's body. */
-export function withoutRequest(error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
-  const { name, message, stack } = error;
-  return { type: name, message, stack, ...('code' in error ? { code: error.code } : {}) };
 }

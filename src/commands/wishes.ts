@@ -5,7 +5,8 @@ import { UserError } from '../errors.js';
 import type { GenerationParameters, InitImage } from '../pipeline/types.js';
 import type { Generation, Store } from '../store/types.js';
 import { modelName } from './facts.js';
-import { stepsGone, type Wish } from './generations.js';
+import type { Wish } from './generations.js';
+import { stepsGone } from './painting.js';
 import { newSeed } from './parameters.js';
 import type { Bot } from './types.js';
 

@@ -6,7 +6,7 @@ import type { Exchange } from '../../discord/exchange.js';
 import type { Generation } from '../../store/types.js';
 import { modelOf } from '../engines.js';
 import { checkHasSteps } from '../evolution.js';
-import { stepsGone } from '../generations.js';
+import { stepsGone } from '../painting.js';
 import { knownGeneration } from '../source.js';
 import type { Bot, ButtonFamily } from '../types.js';
 import { branchStep, branchWish } from '../wishes.js';

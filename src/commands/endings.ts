@@ -1,0 +1,36 @@
+// How a generation that has ended is shown: its picture, or the sentence that tells why there is none.
+
+import type { MessageBody } from '../discord/message.js';
+import { donePanel, endedPanel, type PictureFacts } from '../discord/panels.js';
+import type { Texts } from '../discord/texts/index.js';
+import { altText } from '../pipeline/image/alt-text.js';
+import { isFlagged } from '../pipeline/image/infotext.js';
+import type { Generation, Store } from '../store/types.js';
+import { fileOf, type Promised } from './facts.js';
+import type { Painted } from './painting.js';
+
+/** How a generation that has ended is shown. */
+export async function endOf(
+  store: Store,
+  generation: Generation,
+  facts: PictureFacts,
+  texts: Texts,
+): Promise<MessageBody> {
+  const { id, state, failure, infotext, hasFile, stepIndex, stepTotal } = generation;
+  if (state === 'cancelled') return endedPanel(facts, texts.cancelled, texts);
+  const file = hasFile ? await store.file(id) : undefined;
+  if (file === undefined) return endedPanel(facts, failure ?? texts.broke(id), texts);
+  const stopped = state === 'stopped' ? { index: stepIndex, total: stepTotal } : undefined;
+  return pictureOf(generation, facts, { file, stopped, flagged: isFlagged(infotext) }, texts);
+}
+
+/** The picture and all that makes it again. */
+export function pictureOf(
+  { id, parameters }: Promised,
+  facts: PictureFacts,
+  { file, stopped, flagged }: Painted,
+  texts: Texts,
+): MessageBody {
+  const shown = fileOf(file, id, 'ylem', altText(parameters));
+  return donePanel(facts, { file: shown, stopped, flagged }, texts);
+}

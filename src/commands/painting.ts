@@ -1,0 +1,141 @@
+// A job's time with an engine: from what the store holds of it to a picture that the store holds.
+
+import type { Logger } from 'pino';
+import type { EngineJob, RunStart } from '../engine/types.js';
+import { UserError } from '../errors.js';
+import type { Queue, QueueEntry } from '../queue/types.js';
+import type { Store, StoredFile } from '../store/types.js';
+import type { EnginePool } from './engines.js';
+import type { Promised } from './facts.js';
+import type { Job } from './job.js';
+
+/** bytes left free below the upload limit for the rest of the request */
+const UPLOAD_MARGIN = 64 * 1024;
+
+/** What came of a job: in the store, and not yet told. */
+export interface Painted {
+  readonly file: StoredFile;
+  readonly stopped: { readonly index: number; readonly total: number } | undefined;
+  /** blurred, for the model's safety checker found something in it */
+  readonly flagged: boolean;
+}
+
+export function isPainted(outcome: unknown): outcome is Painted {
+  return (
+    typeof outcome === 'object' && outcome !== null && 'file' in outcome && 'stopped' in outcome
+  );
+}
+
+export interface PainterOptions {
+  readonly store: Store;
+  readonly queue: Queue;
+  readonly engines: EnginePool;
+  readonly logger: Logger;
+  /** told what broke beside the picture: a step that could not be kept */
+  readonly bug: (error: unknown, id: string) => void;
+}
+
+export class Painter {
+  readonly #store: Store;
+  readonly #queue: Queue;
+  readonly #engines: EnginePool;
+  readonly #logger: Logger;
+  readonly #bug: PainterOptions['bug'];
+
+  constructor({ store, queue, engines, logger, bug }: PainterOptions) {
+    this.#store = store;
+    this.#queue = queue;
+    this.#engines = engines;
+    this.#logger = logger;
+    this.#bug = bug;
+  }
+
+  /** The task that holds an engine. Everything it resolves with is already in the store. */
+  async paint(job: Job, signal: AbortSignal): Promise<Painted> {
+    const { id, parameters, reply } = job.generation;
+    const engine = this.#engines.take(parameters.model);
+    try {
+      const startedAt = Date.now();
+      await this.#store.start(id, startedAt);
+      const start = await this.#startOf(job.generation);
+      const init = job.generation.hasInit ? await this.#store.init(id) : undefined;
+      const task: EngineJob = {
+        id,
+        parameters,
+        start,
+        ...(init === undefined ? {} : { init }),
+        maxBytes: Math.max(reply.attachmentLimit - UPLOAD_MARGIN, UPLOAD_MARGIN),
+      };
+      signal.throwIfAborted();
+      let kept: Promise<unknown> = Promise.resolve();
+      const run = engine.run(task, {
+        onStep: (report) => {
+          job.stepped(report);
+          const write = this.#store.keepStep(id, report.kept, report.checkpoint);
+          write.catch((error: unknown) => this.#bug(error, id));
+          kept = write.catch(() => {});
+        },
+        onRetry: (fromStep) =>
+          this.#logger.warn({ id, fromStep }, 'the engine died; the run is tried once more'),
+      });
+      const abort = () => run.cancel();
+      signal.addEventListener('abort', abort, { once: true });
+      job.begin(run);
+      try {
+        const result = await run.result;
+        const endedAt = Date.now();
+        await kept;
+        const { image, infotext, stopped, flagged, index, total } = result;
+        const file: StoredFile = {
+          bytes: image.bytes,
+          type: image.type,
+          width: image.width,
+          height: image.height,
+        };
+        await this.#store.finish(
+          id,
+          { state: stopped ? 'stopped' : 'done', file, infotext },
+          endedAt,
+        );
+        const { work, model } = entryOf(job.generation);
+        const done = work * (result.timings.unet.length / total);
+        this.#queue.measured(done, endedAt - startedAt, model);
+        this.#logger.info({ id, steps: index, ms: endedAt - startedAt }, 'painted');
+        return { file, stopped: stopped ? { index, total } : undefined, flagged };
+      } finally {
+        signal.removeEventListener('abort', abort);
+        await kept;
+      }
+    } finally {
+      job.end();
+      this.#engines.give(engine);
+    }
+  }
+
+  async #startOf(generation: Promised): Promise<RunStart> {
+    const checkpoint = await this.#store.checkpoint(generation.id);
+    if (checkpoint !== undefined) return { kind: 'resume', checkpoint };
+    const { parentId, branchStep, branchSeed } = generation;
+    if (parentId === null || branchStep === null || branchSeed === null) return { kind: 'noise' };
+    const step = await this.#store.step(parentId, branchStep);
+    if (step === undefined) throw stepsGone();
+    return { kind: 'branch', step, seed: branchSeed };
+  }
+}
+
+export function stepsGone(): UserError {
+  return new UserError('steps-gone', 'The steps of this picture are no longer kept.');
+}
+
+/** What a picture weighs: steps times pixels over 256x256. */
+export function entryOf(generation: Promised): QueueEntry & { readonly model: string } {
+  const { width, height, strength = 1 } = generation.parameters;
+  // With an init image only that part of the steps is done.
+  const steps = Math.max(1, Math.floor(generation.parameters.steps * strength));
+  return {
+    id: generation.id,
+    userId: generation.userId,
+    work: (steps * width * height) / (256 * 256),
+    model: generation.model,
+  };
+}
