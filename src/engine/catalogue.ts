@@ -55,10 +55,11 @@ export class Catalogue {
   async find(name: string | undefined): Promise<Entry> {
     const wanted = name ?? this.defaultName;
     const before = this.#named(wanted);
+    if (before === undefined) await this.refresh();
     // Only this one is looked at again: it may have been mended, changed or removed meanwhile.
     const entry =
       before === undefined
-        ? (await this.refresh(), this.#named(wanted))
+        ? this.#named(wanted)
         : { ...before, description: await describeModel(before.description.directory) };
     // What is wrong with the default is for the engine to say, which everybody waits for anyway.
     if (entry === undefined || (!entry.isDefault && isGone(entry))) throw this.#unknown(wanted);

@@ -41,7 +41,7 @@ export function createTransfers(out: OutputLike, now: () => number = () => Date.
   const wipe = () => {
     if (live) out.write('\r\x1b[K');
   };
-  const fit = (text: string, room: number) =>
+  const shortened = (text: string, room: number) =>
     [...text].length <= room ? text : `…${[...text].slice(1 - room).join('')}`;
   const speed = () => {
     const oldest = marks[0];
@@ -52,7 +52,7 @@ export function createTransfers(out: OutputLike, now: () => number = () => Date.
 
   return {
     say(text) {
-      if (live) out.write(`\r${fit(printable(text), width() - 1)}\x1b[K`);
+      if (live) out.write(`\r${shortened(printable(text), width() - 1)}\x1b[K`);
     },
     begin(file, bytes, after) {
       [name, size, rest] = [printable(file), bytes, after];
@@ -75,7 +75,7 @@ export function createTransfers(out: OutputLike, now: () => number = () => Date.
           : `  ${sizeText(rate)}/s, ${timeText((size - bytes + rest) / rate)} left`;
       const numbers = `  ${bar} ${sizeText(bytes)} of ${sizeText(size)}${left}`;
       const room = Math.max(12, width() - 1 - [...numbers].length);
-      const line = [...(fit(name, room) + numbers)].slice(0, width() - 1).join('');
+      const line = [...(shortened(name, room) + numbers)].slice(0, width() - 1).join('');
       out.write(`\r${line}\x1b[K`);
     },
     done() {

@@ -8,7 +8,7 @@ import { object } from '../json.js';
 import { readOnnxHeader } from '../onnx-header.js';
 import { parseSchedulerConfig } from '../schedulers/index.js';
 import { type Graph, openBytes, openGraph, readJson, type SessionOptions } from '../session.js';
-import type { Family, FamilyLoader, FamilySource } from './family.js';
+import type { Family, FamilyLoader } from './family.js';
 import { flux } from './flux.js';
 import { lcm } from './lcm.js';
 import { sd } from './sd.js';

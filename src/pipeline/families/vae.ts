@@ -2,7 +2,7 @@
 
 import { type Json, number, numbers } from '../json.js';
 import type { NoiseGenerator } from '../noise/generator.js';
-import { floats, type Graph } from '../session.js';
+import type { Graph } from '../session.js';
 import type { FloatTensor, RgbImage } from '../types.js';
 import { Decoder } from './decoder.js';
 import { Encoder } from './encoder.js';
