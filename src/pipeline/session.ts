@@ -100,7 +100,7 @@ export class Graph {
  * A float16 tensor of bits. Where there is a Float16Array (Node 24), `Tensor` makes one of the bits,
  * which onnxruntime-node 1.30's native part takes for an empty array.
  */
-function halfTensor(bits: Uint16Array, dims: readonly number[]): Tensor {
+export function halfTensor(bits: Uint16Array, dims: readonly number[]): Tensor {
   const tensor = new Tensor('float16', bits, dims);
   return Object.defineProperty(tensor, 'data', { value: bits });
 }

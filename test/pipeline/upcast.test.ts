@@ -8,6 +8,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterEach, describe, expect, it } from 'vitest';
 import { fromHalf, toHalf } from '../../src/pipeline/fp16.js';
 import { NotProtobuf } from '../../src/pipeline/protobuf.js';
+import { halfTensor } from '../../src/pipeline/session.js';
 import { upcast } from '../../src/pipeline/upcast.js';
 import { saveVae } from '../support/onnx.js';
 
@@ -37,7 +38,10 @@ async function decode(model: string | Uint8Array, half: boolean): Promise<Float3
       ? await InferenceSession.create(model)
       : await InferenceSession.create(model);
   const data = half ? toHalf(LATENTS) : LATENTS;
-  const feed = new Tensor(half ? 'float16' : 'float32', data as Float32Array, [1, 4, 8, 8]);
+  const feed =
+    data instanceof Uint16Array
+      ? halfTensor(data, [1, 4, 8, 8])
+      : new Tensor('float32', data, [1, 4, 8, 8]);
   const { sample } = await session.run({ latent_sample: feed });
   await session.release();
   const values = sample!.data as Float32Array | Uint16Array;
@@ -68,9 +72,7 @@ describe('upcast', () => {
     await cp(join(MODELS, 'tiny-sd-variants/unet-fp16.onnx'), path);
     const run = async (session: InferenceSession, type: 'float16' | 'float32') => {
       const tensor = (values: Float32Array, dims: number[]) =>
-        type === 'float32'
-          ? new Tensor(type, values, dims)
-          : new Tensor(type, toHalf(values), dims);
+        type === 'float32' ? new Tensor(type, values, dims) : halfTensor(toHalf(values), dims);
       const timestep = session.inputMetadata.find(({ name }) => name === 'timestep')!;
       const rank = timestep.isTensor ? timestep.shape.length : 0;
       const time = tensor(Float32Array.from([500]), rank === 0 ? [] : [1]);
