@@ -39,6 +39,15 @@ const FORWARD_KEYS = [
 ];
 const THRESHOLD_KEYS = ['thresholding', 'dynamic_thresholding_ratio', 'sample_max_value'];
 const CLIP_KEYS = ['clip_sample', 'clip_sample_range'];
+const DISTILLED_KEYS = [
+  ...FORWARD_KEYS,
+  ...THRESHOLD_KEYS,
+  ...CLIP_KEYS,
+  'original_inference_steps',
+  'set_alpha_to_one',
+  'timestep_scaling',
+  'rescale_betas_zero_snr',
+];
 const SIGMA_KEYS = [
   'use_karras_sigmas',
   'use_exponential_sigmas',
@@ -169,27 +178,11 @@ export const CLASSES: Readonly<Record<string, SchedulerClass>> = {
   },
   LCMScheduler: {
     create: lcm,
-    keys: [
-      ...FORWARD_KEYS,
-      ...THRESHOLD_KEYS,
-      ...CLIP_KEYS,
-      'original_inference_steps',
-      'set_alpha_to_one',
-      'timestep_scaling',
-      'rescale_betas_zero_snr',
-    ],
+    keys: DISTILLED_KEYS,
   },
   TCDScheduler: {
     create: tcd,
-    keys: [
-      ...FORWARD_KEYS,
-      ...THRESHOLD_KEYS,
-      ...CLIP_KEYS,
-      'original_inference_steps',
-      'set_alpha_to_one',
-      'timestep_scaling',
-      'rescale_betas_zero_snr',
-    ],
+    keys: DISTILLED_KEYS,
   },
   FlowMatchEulerDiscreteScheduler: {
     create: flowMatchEuler,

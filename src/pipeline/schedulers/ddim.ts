@@ -3,7 +3,8 @@
 import { alphaAt, forwardProcess } from './betas.js';
 import { readClipping } from './clipping.js';
 import type { SchedulerConfig } from './config.js';
-import { combine, divide, f32, sqrt32 } from './math.js';
+import { mix, mixtureAt, readEpsilon, readOriginal } from './estimates.js';
+import { f32, sqrt32 } from './math.js';
 import type { Scheduler } from './scheduler.js';
 import { readSpacing, spacedTimesteps } from './spacing.js';
 
@@ -34,33 +35,17 @@ export function ddim(config: SchedulerConfig, steps: number): Scheduler {
     scaleModelInput: (sample) => sample,
 
     step(modelOutput, i, sample) {
-      const a = alphaAt(alphasCumprod, timesteps[i]!);
-      const aPrevious = alphaBefore(timesteps[i]!);
-      const sqrtA = sqrt32(a);
-      const sqrtB = sqrt32(f32(1 - a));
-
-      let x0: Float32Array;
-      let epsilon: Float32Array;
-      if (predictionType === 'epsilon') {
-        epsilon = modelOutput;
-        x0 = divide(combine([1, sample], [-sqrtB, epsilon]), sqrtA);
-      } else if (predictionType === 'sample') {
-        x0 = modelOutput;
-        epsilon = divide(combine([1, sample], [-sqrtA, x0]), sqrtB);
-      } else {
-        x0 = combine([sqrtA, sample], [-sqrtB, modelOutput]);
-        epsilon = combine([sqrtA, modelOutput], [sqrtB, sample]);
-      }
-      x0 = clip(x0);
-
+      const at = mixtureAt(alphaAt(alphasCumprod, timesteps[i]!));
+      const before = mixtureAt(alphaBefore(timesteps[i]!));
+      const epsilon = readEpsilon(predictionType, modelOutput, sample, at);
+      const x0 = clip(readOriginal(predictionType, modelOutput, sample, at));
       // equation 12 with sigma_t = 0
-      const previous = combine([sqrt32(aPrevious), x0], [sqrt32(f32(1 - aPrevious)), epsilon]);
-      return { previous, predictedOriginal: Float32Array.from(x0) };
+      return { previous: mix(x0, epsilon, before), predictedOriginal: x0 };
     },
 
     addNoise(original, noise, i) {
       const a = alphaAt(alphasCumprod, timesteps[i]!);
-      return combine([sqrt32(a), original], [sqrt32(f32(1 - a)), noise]);
+      return mix(original, noise, mixtureAt(a));
     },
     sigmaAfter(i) {
       const a = alphaBefore(timesteps[i]!);

@@ -4,7 +4,8 @@
 import { alphaAt, forwardProcess } from './betas.js';
 import { readClipping } from './clipping.js';
 import type { SchedulerConfig } from './config.js';
-import { combine, divide, exp32, f32, log32, sqrt32 } from './math.js';
+import { mix, mixtureAt, readOriginal } from './estimates.js';
+import { combine, exp32, f32, log32, sqrt32 } from './math.js';
 import type { Scheduler } from './scheduler.js';
 import { readSpacing, spacedTimesteps } from './spacing.js';
 
@@ -52,12 +53,7 @@ export function ddpm(config: SchedulerConfig, steps: number): Scheduler {
       const b = f32(1 - a);
       const alpha = f32(a / aPrevious);
 
-      let x0: Float32Array;
-      if (predictionType === 'sample') x0 = modelOutput;
-      else if (predictionType === 'epsilon') {
-        x0 = divide(combine([1, sample], [-sqrt32(b), modelOutput]), sqrt32(a));
-      } else x0 = combine([sqrt32(a), sample], [-sqrt32(b), modelOutput]);
-      x0 = clip(x0);
+      const x0 = clip(readOriginal(predictionType, modelOutput, sample, mixtureAt(a)));
 
       // the mean of equation 7
       const c0 = f32(f32(sqrt32(aPrevious) * f32(1 - alpha)) / b);
@@ -68,12 +64,12 @@ export function ddpm(config: SchedulerConfig, steps: number): Scheduler {
       ];
       if (timesteps[i]! > 0) terms.push([deviation(a, aPrevious), noise.randn([sample.length])]);
       const [first, ...rest] = terms;
-      return { previous: combine(first!, ...rest), predictedOriginal: Float32Array.from(x0) };
+      return { previous: combine(first!, ...rest), predictedOriginal: x0 };
     },
 
     addNoise(original, noise, i) {
       const a = alphaOf(i);
-      return combine([sqrt32(a), original], [sqrt32(f32(1 - a)), noise]);
+      return mix(original, noise, mixtureAt(a));
     },
     sigmaAfter(i) {
       const a = alphaAfter(i);

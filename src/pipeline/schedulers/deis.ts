@@ -3,15 +3,8 @@
 
 import { readThresholding } from './clipping.js';
 import type { SchedulerConfig } from './config.js';
-import {
-  dpmSchedule,
-  dpmWeights,
-  epsilonFrom,
-  type Level,
-  levelOf,
-  readDpmPrediction,
-  readOriginal,
-} from './dpm.js';
+import { dpmSchedule, dpmWeights, type Level, levelOf, readDpmPrediction } from './dpm.js';
+import { epsilonFrom, readOriginal } from './estimates.js';
 import { combine, divide, f32, numpyLog32 } from './math.js';
 import type { ScheduleExtras, Scheduler } from './scheduler.js';
 

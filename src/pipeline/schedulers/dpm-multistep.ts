@@ -4,17 +4,8 @@
 
 import { readThresholding } from './clipping.js';
 import type { SchedulerConfig } from './config.js';
-import {
-  dpmSchedule,
-  dpmWeights,
-  epsilonFrom,
-  type Level,
-  levelOf,
-  originalFrom,
-  readDpmPrediction,
-  readEpsilon,
-  readOriginal,
-} from './dpm.js';
+import { dpmSchedule, dpmWeights, type Level, levelOf, readDpmPrediction } from './dpm.js';
+import { epsilonFrom, originalFrom, readEpsilon, readOriginal } from './estimates.js';
 import { combine, f32 } from './math.js';
 import type { ScheduleExtras, Scheduler } from './scheduler.js';
 

@@ -4,10 +4,9 @@
 
 import { forwardProcess, trainSigmas } from './betas.js';
 import type { SchedulerConfig } from './config.js';
+import type { Mixture, Prediction } from './estimates.js';
 import {
   arangeDown,
-  combine,
-  divide,
   exp32,
   f32,
   interpolate,
@@ -23,9 +22,7 @@ import { readSigmaSchedule, scheduledSigmas, sigmaToTimestep } from './sigmas.js
 import { readSpacing } from './spacing.js';
 
 /** A point of the noise schedule: x = alpha x0 + sigma epsilon, lambda = log(alpha / sigma). */
-export interface Level {
-  readonly alpha: number;
-  readonly sigma: number;
+export interface Level extends Mixture {
   readonly lambda: number;
 }
 
@@ -36,50 +33,13 @@ export function levelOf(sigma: number, flow: boolean): Level {
   return { alpha, sigma: scaled, lambda: f32(log32(alpha) - log32(scaled)) };
 }
 
-export type DpmPrediction = 'epsilon' | 'v_prediction' | 'sample' | 'flow_prediction';
-
-export const readDpmPrediction = (config: SchedulerConfig): DpmPrediction =>
+export const readDpmPrediction = (config: SchedulerConfig): Prediction =>
   config.choice('prediction_type', 'epsilon', [
     'epsilon',
     'v_prediction',
     'sample',
     'flow_prediction',
   ]);
-
-/**
- * x0 from what the model says at a level; a copy.
- * @param sigma as the schedule has it, for flow models
- */
-export function readOriginal(
-  type: DpmPrediction,
-  output: Float32Array,
-  x: Float32Array,
-  level: Level,
-  sigma: number,
-): Float32Array {
-  if (type === 'epsilon') return originalFrom(output, x, level);
-  if (type === 'sample') return Float32Array.from(output);
-  if (type === 'v_prediction') return combine([level.alpha, x], [-level.sigma, output]);
-  return combine([1, x], [-sigma, output]);
-}
-
-/** epsilon from what the model says at a level; a copy. */
-export function readEpsilon(
-  type: Exclude<DpmPrediction, 'flow_prediction'>,
-  output: Float32Array,
-  x: Float32Array,
-  level: Level,
-): Float32Array {
-  if (type === 'epsilon') return Float32Array.from(output);
-  if (type === 'sample') return epsilonFrom(output, x, level);
-  return combine([level.alpha, output], [level.sigma, x]);
-}
-
-export const originalFrom = (epsilon: Float32Array, x: Float32Array, level: Level): Float32Array =>
-  divide(combine([1, x], [-level.sigma, epsilon]), level.alpha);
-
-export const epsilonFrom = (x0: Float32Array, x: Float32Array, level: Level): Float32Array =>
-  divide(combine([1, x], [-level.alpha, x0]), level.sigma);
 
 export type DpmAlgorithm = 'dpmsolver' | 'dpmsolver++' | 'sde-dpmsolver' | 'sde-dpmsolver++';
 

@@ -4,7 +4,8 @@
 import { alphaAt, forwardProcess } from './betas.js';
 import { readClipping } from './clipping.js';
 import { checkSteps, type SchedulerConfig } from './config.js';
-import { combine, divide, f32, sqrt32 } from './math.js';
+import { mix, mixtureAt, readOriginal } from './estimates.js';
+import { combine, f32, sqrt32 } from './math.js';
 import type { ScheduleExtras, Scheduler } from './scheduler.js';
 import { distilledTimesteps } from './spacing.js';
 
@@ -37,15 +38,8 @@ export function lcm(config: SchedulerConfig, steps: number, extras: ScheduleExtr
     scaleModelInput: (sample) => sample,
 
     step(modelOutput, i, sample, noise) {
-      const a = alphaAt(alphasCumprod, timesteps[i]!);
-      const sqrtA = sqrt32(a);
-      const sqrtB = sqrt32(f32(1 - a));
-      let x0: Float32Array;
-      if (predictionType === 'epsilon') {
-        x0 = divide(combine([1, sample], [-sqrtB, modelOutput]), sqrtA);
-      } else if (predictionType === 'sample') x0 = modelOutput;
-      else x0 = combine([sqrtA, sample], [-sqrtB, modelOutput]);
-      x0 = clip(x0);
+      const at = mixtureAt(alphaAt(alphasCumprod, timesteps[i]!));
+      const x0 = clip(readOriginal(predictionType, modelOutput, sample, at));
 
       const t = f32(timesteps[i]! * scaling);
       const variance = f32(f32(t * t) + SIGMA_DATA ** 2);
@@ -58,13 +52,13 @@ export function lcm(config: SchedulerConfig, steps: number, extras: ScheduleExtr
 
       const aNext = alphaAfter(i);
       const z = noise.randn([sample.length]);
-      const previous = combine([sqrt32(aNext), denoised], [sqrt32(f32(1 - aNext)), z]);
+      const previous = mix(denoised, z, mixtureAt(aNext));
       return { previous, predictedOriginal: denoised };
     },
 
     addNoise(x0, noise, i) {
       const a = alphaAt(alphasCumprod, timesteps[i]!);
-      return combine([sqrt32(a), x0], [sqrt32(f32(1 - a)), noise]);
+      return mix(x0, noise, mixtureAt(a));
     },
     sigmaAfter(i) {
       if (i >= steps - 1) return 0;

@@ -4,6 +4,7 @@
 
 import { alphaAt, forwardProcess } from './betas.js';
 import { checkSteps, type SchedulerConfig } from './config.js';
+import { mix, mixtureAt, readOriginal } from './estimates.js';
 import { combine, divide, f32, sqrt32 } from './math.js';
 import type { Scheduler } from './scheduler.js';
 import { readSpacing, spacedTimesteps } from './spacing.js';
@@ -96,13 +97,8 @@ export function pndm(config: SchedulerConfig, steps: number): Scheduler {
 
     step(modelOutput, i, sample) {
       const t = timesteps[i]!;
-      const a = alphaAt(alphasCumprod, t);
-      const sqrtA = sqrt32(a);
-      const sqrtB = sqrt32(f32(1 - a));
-      const predictedOriginal =
-        predictionType === 'epsilon'
-          ? divide(combine([1, sample], [-sqrtB, modelOutput]), sqrtA)
-          : combine([sqrtA, sample], [-sqrtB, modelOutput]);
+      const at = mixtureAt(alphaAt(alphasCumprod, t));
+      const predictedOriginal = readOriginal(predictionType, modelOutput, sample, at);
       // history outlives the call: the caller may reuse its buffers
       const output = Float32Array.from(modelOutput);
       const x = Float32Array.from(sample);
@@ -113,7 +109,7 @@ export function pndm(config: SchedulerConfig, steps: number): Scheduler {
 
     addNoise(original, noise, i) {
       const a = alphaAt(alphasCumprod, timesteps[i]!);
-      return combine([sqrt32(a), original], [sqrt32(f32(1 - a)), noise]);
+      return mix(original, noise, mixtureAt(a));
     },
     sigmaAfter(i) {
       const a = i + 1 < timesteps.length ? alphaAt(alphasCumprod, timesteps[i + 1]!) : finalAlpha;

@@ -3,7 +3,8 @@
 
 import { alphaAt, forwardProcess } from './betas.js';
 import { checkSteps, type SchedulerConfig } from './config.js';
-import { combine, divide, f32, sqrt32 } from './math.js';
+import { mix, mixtureAt, readEpsilon, readOriginal } from './estimates.js';
+import { f32, sqrt32 } from './math.js';
 import type { ScheduleExtras, Scheduler } from './scheduler.js';
 import { distilledTimesteps } from './spacing.js';
 
@@ -31,36 +32,25 @@ export function tcd(config: SchedulerConfig, steps: number, extras: ScheduleExtr
     scaleModelInput: (sample) => sample,
 
     step(modelOutput, i, sample, noise) {
-      const a = alphaAt(alphasCumprod, timesteps[i]!);
-      const [sqrtA, sqrtB] = [sqrt32(a), sqrt32(f32(1 - a))];
+      const at = mixtureAt(alphaAt(alphasCumprod, timesteps[i]!));
       const s = Math.floor(f32(f32(1 - eta) * (timesteps[i + 1] ?? 0)));
       const aS = alphaAt(alphasCumprod, s);
 
-      let x0: Float32Array;
-      let epsilon: Float32Array;
-      if (predictionType === 'epsilon') {
-        epsilon = modelOutput;
-        x0 = divide(combine([1, sample], [-sqrtB, epsilon]), sqrtA);
-      } else if (predictionType === 'sample') {
-        x0 = Float32Array.from(modelOutput);
-        epsilon = divide(combine([1, sample], [-sqrtA, x0]), sqrtB);
-      } else {
-        x0 = combine([sqrtA, sample], [-sqrtB, modelOutput]);
-        epsilon = combine([sqrtA, modelOutput], [sqrtB, sample]);
-      }
-      const xS = combine([sqrt32(aS), x0], [sqrt32(f32(1 - aS)), epsilon]);
+      const x0 = readOriginal(predictionType, modelOutput, sample, at);
+      const epsilon = readEpsilon(predictionType, modelOutput, sample, at);
+      const xS = mix(x0, epsilon, mixtureAt(aS));
       // no noise is drawn without eta, nor on the last step
       if (eta === 0 || i === timesteps.length - 1) return { previous: xS, predictedOriginal: x0 };
 
       const ratio = f32(alphaAfter(i) / aS);
       const z = noise.randn([sample.length]);
-      const previous = combine([sqrt32(ratio), xS], [sqrt32(f32(1 - ratio)), z]);
+      const previous = mix(xS, z, mixtureAt(ratio));
       return { previous, predictedOriginal: x0 };
     },
 
     addNoise(x0, noise, i) {
       const a = alphaAt(alphasCumprod, timesteps[i]!);
-      return combine([sqrt32(a), x0], [sqrt32(f32(1 - a)), noise]);
+      return mix(x0, noise, mixtureAt(a));
     },
     sigmaAfter(i) {
       const a = alphaAfter(i);

@@ -4,14 +4,8 @@
 
 import { readThresholding } from './clipping.js';
 import type { SchedulerConfig } from './config.js';
-import {
-  dpmSchedule,
-  levelOf,
-  originalFrom,
-  readDpmPrediction,
-  readEpsilon,
-  readOriginal,
-} from './dpm.js';
+import { dpmSchedule, levelOf, readDpmPrediction } from './dpm.js';
+import { originalFrom, readEpsilon, readOriginal } from './estimates.js';
 import { combine, f32, linspace, solve32 } from './math.js';
 import type { ScheduleExtras, Scheduler } from './scheduler.js';
 import { dynamicShift, shiftSigmas, stretchToTerminal } from './shift.js';
