@@ -87,35 +87,30 @@ export async function describeModel(directory: string): Promise<ModelDescription
     const reason = `${error.message.split(',')[0]}`;
     const sentence = `The model's files cannot be read (${reason}).`;
     return {
-      name: basename(root),
-      directory: root,
-      facts: undefined,
-      parts: [],
-      bytes: 0,
-      fingerprint: '',
-      skipsClip: false,
-      takesImages: false,
+      ...blank(root),
       problems: [new UserError('model-unreadable', sentence, { reason })],
-      warnings: [],
     };
   }
 }
 
+/** What is said of a directory of which nothing else is known. */
+const blank = (root: string): ModelDescription => ({
+  name: basename(root),
+  directory: root,
+  facts: undefined,
+  parts: [],
+  bytes: 0,
+  fingerprint: '',
+  skipsClip: false,
+  takesImages: false,
+  problems: [],
+  warnings: [],
+});
+
 async function read(directory: string): Promise<ModelDescription> {
   const root = resolve(directory);
   const problems: UserError[] = [];
-  const nothing = {
-    name: basename(root),
-    directory: root,
-    facts: undefined,
-    parts: [],
-    bytes: 0,
-    fingerprint: '',
-    skipsClip: false,
-    takesImages: false,
-    problems,
-    warnings: [],
-  };
+  const nothing = { ...blank(root), problems };
   const folder = await stat(root).catch(() => undefined);
   if (!folder?.isDirectory()) {
     problems.push(

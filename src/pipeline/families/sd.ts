@@ -5,7 +5,7 @@ import { type Conditions, Denoiser } from './denoiser.js';
 import type { Conditioning, Family, FamilyLoader, FamilySource } from './family.js';
 import { defaultsOf } from './layout.js';
 import { PromptEncoder } from './prompt.js';
-import { unetSizes } from './unet.js';
+import { probeUnet, unetSizes } from './unet.js';
 import { Vae } from './vae.js';
 
 export const sd: FamilyLoader = {
@@ -24,21 +24,14 @@ async function load(source: FamilySource): Promise<Family> {
   const encoder = await PromptEncoder.load(source, 'text_encoder', 'tokenizer', { layer: 'last' });
   const denoiser = new Denoiser(source.denoiser, { sample: 'sample' });
   const vae = await Vae.load(source, { scalingFactor: 0.18215 });
-  const { parts, least } = unetSizes(source, denoiser, vae);
+  const sizes = unetSizes(source, denoiser, vae);
   const conditions = async ({ text }: Text, request: Conditioning): Promise<Conditions> => ({
     encoder_hidden_states: (await encoder.encode(text, request)).hidden,
   });
-  const plain = { prompt: '', negativePrompt: '', guidanceScale: 1, width: 0, height: 0 };
-  await denoiser.probe(
-    parts.latentChannels + parts.inpaintChannels,
-    parts.sampleSize,
-    least,
-    await conditions({ role: 'negative', text: '' }, plain),
-    await conditions({ role: 'prompt', text: 'a' }, plain),
-  );
+  await probeUnet(denoiser, sizes, conditions);
   return compose({
     name: 'sd',
-    parts,
+    parts: sizes.parts,
     defaults: defaultsOf('sd', source.scheduler, false),
     source,
     denoiser,

@@ -15,7 +15,7 @@ import {
 import { defaultsOf } from './layout.js';
 import { PromptEncoder } from './prompt.js';
 import { joinFeatures, zerosLike } from './tensors.js';
-import { GuidanceInput, unetSizes } from './unet.js';
+import { GuidanceInput, probeUnet, unetSizes } from './unet.js';
 import { Vae } from './vae.js';
 
 export const sdxl: FamilyLoader = {
@@ -50,7 +50,7 @@ async function load(source: FamilySource): Promise<Family> {
   encoders.push(last);
   const denoiser = new Denoiser(source.denoiser, { sample: 'sample' });
   const vae = await Vae.load(source, { scalingFactor: 0.13025, normalised: true });
-  const { parts, least } = unetSizes(source, denoiser, vae, 128);
+  const sizes = unetSizes(source, denoiser, vae, 128);
   const guidance = new GuidanceInput(source);
   const zeros = source.index.force_zeros_for_empty_prompt !== false;
   const scored =
@@ -85,20 +85,10 @@ async function load(source: FamilySource): Promise<Family> {
     };
   }
 
-  if (!guidance.present) {
-    const side = parts.sampleSize * parts.vaeScale;
-    const plain = { prompt: '', negativePrompt: '', guidanceScale: 1, width: side, height: side };
-    await denoiser.probe(
-      parts.latentChannels + parts.inpaintChannels,
-      parts.sampleSize,
-      least,
-      await conditions({ role: 'negative', text: '' }, plain),
-      await conditions({ role: 'prompt', text: 'a' }, plain),
-    );
-  }
+  if (!guidance.present) await probeUnet(denoiser, sizes, conditions);
   return compose({
     name: 'sdxl',
-    parts,
+    parts: sizes.parts,
     defaults: defaultsOf('sdxl', source.scheduler, guidance.present),
     source,
     denoiser,

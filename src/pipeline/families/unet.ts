@@ -3,8 +3,9 @@
 import { UserError } from '../../errors.js';
 import { number } from '../json.js';
 import type { FloatTensor } from '../types.js';
+import type { Text } from './compose.js';
 import type { Conditions, Denoiser } from './denoiser.js';
-import type { FamilyParts, FamilySource } from './family.js';
+import type { Conditioning, FamilyParts, FamilySource } from './family.js';
 import { guidanceEmbedding } from './guidance.js';
 import type { Vae } from './vae.js';
 
@@ -82,4 +83,21 @@ export class GuidanceInput {
     }
     return { timestep_cond: embedding };
   }
+}
+
+/** Lets the denoiser settle whether guidance runs as one batch, with two prompts of the family's. */
+export async function probeUnet(
+  denoiser: Denoiser,
+  { parts, least }: UnetSizes,
+  conditions: (text: Text, request: Conditioning) => Promise<Conditions>,
+): Promise<void> {
+  const side = parts.sampleSize * parts.vaeScale;
+  const plain = { prompt: '', negativePrompt: '', guidanceScale: 1, width: side, height: side };
+  await denoiser.probe(
+    parts.latentChannels + parts.inpaintChannels,
+    parts.sampleSize,
+    least,
+    await conditions({ role: 'negative', text: '' }, plain),
+    await conditions({ role: 'prompt', text: 'a' }, plain),
+  );
 }

@@ -170,21 +170,15 @@ async function complete(data) {
 }
 
 /**
+ * Sends what was done at a message; what became of it stands under that message.
  * @param {import('./types.js').Message} message
- * @param {import('./types.js').Component} component
- * @param {string[]} [values]
+ * @param {{ type: number } & Record<string, unknown>} done
  */
-async function press(message, component, values) {
+async function act(message, done) {
   if (!state) return;
   messages.warn(message.id, '');
   try {
-    const outcome = await interactions.send({
-      user: state.me.id,
-      type: 3,
-      message_id: message.id,
-      custom_id: component.custom_id,
-      ...(values ? { values } : {}),
-    });
+    const outcome = await interactions.send({ user: state.me.id, ...done });
     if ('failed' in outcome) messages.warn(message.id, outcome.failed);
   } catch (error) {
     messages.warn(message.id, sentence(error));
@@ -192,24 +186,26 @@ async function press(message, component, values) {
 }
 
 /**
+ * @param {import('./types.js').Message} message
+ * @param {import('./types.js').Component} component
+ * @param {string[]} [values]
+ */
+function press(message, component, values) {
+  return act(message, {
+    type: 3,
+    message_id: message.id,
+    custom_id: component.custom_id,
+    ...(values ? { values } : {}),
+  });
+}
+
+/**
  * A command of a message's menu.
  * @param {import('./types.js').Message} message
  * @param {import('./types.js').Command} command
  */
-async function runApp(message, command) {
-  if (!state) return;
-  messages.warn(message.id, '');
-  try {
-    const outcome = await interactions.send({
-      user: state.me.id,
-      type: 2,
-      command: command.id,
-      target_id: message.id,
-    });
-    if ('failed' in outcome) messages.warn(message.id, outcome.failed);
-  } catch (error) {
-    messages.warn(message.id, sentence(error));
-  }
+function runApp(message, command) {
+  return act(message, { type: 2, command: command.id, target_id: message.id });
 }
 
 /** @param {{ interaction_id: string, modal: import('./types.js').Modal }} event */
