@@ -60,7 +60,7 @@ export async function loadTokenizer(
   } catch {
     throw new UserError('model-file-damaged', `The model's ${file} is no tokenizer.`, { file });
   }
-  exactCharsmaps(tokenizer.normalizer);
+  exactNormalizers(tokenizer.normalizer);
   const id = (token: string | undefined): number | undefined =>
     token === undefined ? undefined : tokenizer.token_to_id(token);
   const eos =
@@ -135,18 +135,22 @@ async function fromSentencePiece(folder: string): Promise<Json | undefined> {
 }
 
 /**
- * The library takes every precompiled table for NFKC with some exceptions; this puts the table that
- * the model has in its place.
+ * Puts in place of the library's what it does otherwise than transformers' tokenizers: it takes every
+ * precompiled table for NFKC with some exceptions, and a capital sigma at a word's end for a final one.
  */
-function exactCharsmaps(normalizer: unknown): void {
+function exactNormalizers(normalizer: unknown): void {
   if (normalizer === null || normalizer === undefined) return;
   // The library's normalizers are functions with members.
   const it = normalizer as Partial<{
+    config: { readonly type?: unknown };
     charsmap: unknown;
     normalizers: unknown;
     normalize: (text: string) => string;
   }>;
-  if (Array.isArray(it.normalizers)) for (const inner of it.normalizers) exactCharsmaps(inner);
+  if (Array.isArray(it.normalizers)) for (const inner of it.normalizers) exactNormalizers(inner);
+  // The one letter whose lower case depends on its neighbours in JavaScript.
+  if (it.config?.type === 'Lowercase')
+    it.normalize = (whole) => whole.replaceAll('Σ', 'σ').toLowerCase();
   if (typeof it.charsmap !== 'string' || it.charsmap === '') return;
   const table = new Charsmap(Buffer.from(it.charsmap, 'base64'));
   it.normalize = (whole) => table.normalize(whole);
