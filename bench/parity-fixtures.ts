@@ -90,14 +90,15 @@ async function pictures(webgpu: boolean): Promise<Picture[]> {
     model: string;
     picture: string;
     masked?: boolean;
+    own?: object;
     parameters: GenerationParameters;
   };
   for (const one of await json<Family[]>('families/expected/cases.json')) {
     list.push({
-      what: one.model,
+      what: one.own === undefined ? one.model : `${one.model} with ${Object.keys(one.own).join()}`,
       provider: 'cpu',
-      key: one.model,
-      directory: () => assembleModel(one.model),
+      key: one.model + JSON.stringify(one.own ?? {}),
+      directory: () => assembleModel(one.model, one.own),
       parameters: one.parameters,
       expected: raw(`families/expected/${one.picture}`),
       limits: EXACT,

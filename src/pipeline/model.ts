@@ -5,7 +5,7 @@ import { basename, join, resolve } from 'node:path';
 import { UserError } from '../errors.js';
 import { begin } from './begin.js';
 import { denoise } from './denoise.js';
-import type { Family } from './families/family.js';
+import type { Conditioning, Family } from './families/family.js';
 import { loadFamily } from './families/index.js';
 import { modelHash } from './hash.js';
 import { readInit } from './image/read.js';
@@ -64,7 +64,7 @@ export class Model {
   readonly #previewer: Previewer;
   readonly #schedulerConfig: unknown;
   /** what the directory's ylem.json says of every picture */
-  readonly #conditioning: { readonly guidanceRescale?: number };
+  readonly #conditioning: Pick<Conditioning, 'guidanceRescale' | 'trueGuidanceScale'>;
 
   readonly #session: SessionOptions;
   #hash: Promise<string> | undefined;
@@ -80,8 +80,11 @@ export class Model {
   ) {
     this.info = info;
     this.#session = session;
-    const { guidanceRescale } = own;
-    this.#conditioning = guidanceRescale === undefined ? {} : { guidanceRescale };
+    const { guidanceRescale, trueGuidanceScale } = own;
+    this.#conditioning = {
+      ...(guidanceRescale !== undefined && { guidanceRescale }),
+      ...(trueGuidanceScale !== undefined && { trueGuidanceScale }),
+    };
     this.#family = family;
     this.#previewer = previewer;
     this.#schedulerConfig = schedulerConfig;

@@ -2,7 +2,8 @@
 //
 // steps, guidanceScale, width and height are what users get who ask for nothing else; guidanceRescale
 // (0 to 1) is how far a guided estimate gets the conditional one's deviation, 0.7 for models with a
-// terminal SNR of zero (Lin et al. 2023, section 3.4).
+// terminal SNR of zero (Lin et al. 2023, section 3.4); trueGuidanceScale is how strongly a negative
+// prompt pushes a Flux model away (diffusers' true_cfg_scale), at the price of a second model call.
 
 import { UserError } from '../errors.js';
 import { type Json, number } from './json.js';
@@ -15,6 +16,7 @@ export interface OwnSettings {
   readonly width?: number;
   readonly height?: number;
   readonly guidanceRescale?: number;
+  readonly trueGuidanceScale?: number;
 }
 
 interface Range {
@@ -29,6 +31,7 @@ const RANGES: Readonly<Record<keyof OwnSettings, Range>> = {
   width: { ...LIMITS.side, whole: true },
   height: { ...LIMITS.side, whole: true },
   guidanceRescale: { min: 0, max: 1 },
+  trueGuidanceScale: LIMITS.guidanceScale,
 };
 
 /** @throws UserError 'model-setting' that names the key and what it may be */

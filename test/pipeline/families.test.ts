@@ -21,6 +21,8 @@ const CPU = { providers: ['cpu'], threads: 1 };
 interface Case {
   readonly model: string;
   readonly picture: string;
+  /** what the directory's ylem.json says */
+  readonly own?: object;
   readonly parameters: GenerationParameters;
 }
 const EXPECTED = join(FAMILIES, 'expected');
@@ -33,18 +35,19 @@ afterAll(async () => {
   for (const folder of folders) await rm(folder, { recursive: true });
 });
 
-async function folderOf(name: string): Promise<string> {
-  const folder = await assembleModel(name);
+async function folderOf(name: string, own?: object): Promise<string> {
+  const folder = await assembleModel(name, own);
   folders.push(folder);
   return folder;
 }
 
 /** loaded once for all cases */
-function load(name: string): Promise<Model> {
-  let model = models.get(name);
+function load(name: string, own?: object): Promise<Model> {
+  const key = name + JSON.stringify(own ?? {});
+  let model = models.get(key);
   if (model === undefined) {
-    model = folderOf(name).then((folder) => loadModel(folder, CPU));
-    models.set(name, model);
+    model = folderOf(name, own).then((folder) => loadModel(folder, CPU));
+    models.set(key, model);
   }
   return model;
 }
@@ -67,8 +70,8 @@ function difference(a: Uint8Array, b: Uint8Array): { most: number; mean: number 
 }
 
 describe('a picture equals the one by diffusers', () => {
-  it.each(CASES)('$model, $picture', async ({ model, picture, parameters }) => {
-    const image = await paint(await load(model), parameters);
+  it.each(CASES)('$model, $picture', async ({ model, picture, own, parameters }) => {
+    const image = await paint(await load(model, own), parameters);
     expect([image.width, image.height]).toEqual([parameters.width, parameters.height]);
     const { most, mean } = difference(image.data, await readFile(join(EXPECTED, picture)));
     expect(most).toBeLessThanOrEqual(2);

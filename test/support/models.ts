@@ -10,9 +10,10 @@ export const FAMILIES = fileURLToPath(new URL('../fixtures/families/', import.me
 
 /**
  * A copy of the fixture `families/NAME` with the parts that it takes from others, graphs unpacked.
+ * @param own what its ylem.json says; absent: it has none
  * @returns the folder, below the system's temporary one; the caller removes it
  */
-export async function assembleModel(name: string): Promise<string> {
+export async function assembleModel(name: string, own?: object): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), `ylem-${name}-`));
   const from = join(FAMILIES, name);
   await cp(from, folder, { recursive: true });
@@ -25,5 +26,6 @@ export async function assembleModel(name: string): Promise<string> {
     await writeFile(path.slice(0, -3), gunzipSync(await readFile(path)));
     await rm(path);
   }
+  if (own !== undefined) await writeFile(join(folder, 'ylem.json'), JSON.stringify(own));
   return folder;
 }

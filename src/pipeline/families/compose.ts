@@ -18,8 +18,11 @@ export interface Composition {
   readonly vae: Vae;
   /** what the prompt, or the negative prompt, feeds the denoiser */
   readonly conditions: (text: Text, request: Conditioning) => Promise<Conditions>;
-  /** whether guidance is made of two estimates; otherwise the graph takes it as an input, or none */
-  readonly guidedByPairs: boolean;
+  /**
+   * the scale of guidance by two estimates; 1 and below: one estimate, whose guidance is an input of
+   * the graph if it is anywhere
+   */
+  readonly pairScale: (request: Conditioning) => number;
   readonly schedule?: (width: number, height: number, steps: number) => ScheduleExtras;
   /** px; beyond it the graph has no positions */
   readonly maxSide?: number;
@@ -52,7 +55,7 @@ export function compose(composition: Composition): Family {
       await Promise.all(source.opened.map((graph) => graph.release()));
     },
     async predictor(request) {
-      const { guidanceScale, guidanceRescale = 0, prompt, negativePrompt, extra } = request;
+      const { guidanceRescale = 0, prompt, negativePrompt, extra } = request;
       if (inpaintChannels > 0 && extra === undefined) {
         throw new UserError(
           'needs-mask',
@@ -71,7 +74,8 @@ export function compose(composition: Composition): Family {
       const dims = [1, latentChannels + inpaintChannels, height, width];
       const whole = (sample: Float32Array) =>
         inpaintChannels > 0 && extra !== undefined ? joined(sample, extra.data) : sample;
-      const paired = guidanceScale > 1 && composition.guidedByPairs;
+      const scale = composition.pairScale(request);
+      const paired = scale > 1;
       // A negative prompt that is not heard must not lengthen the other one either.
       const conditional = await conditions(
         { role: 'prompt', text: prompt },
@@ -91,7 +95,7 @@ export function compose(composition: Composition): Family {
           unconditional,
           conditional,
         );
-        return guide(without, given, guidanceScale, guidanceRescale);
+        return guide(without, given, scale, guidanceRescale);
       };
     },
   };

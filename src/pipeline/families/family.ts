@@ -51,6 +51,8 @@ export interface Conditioning {
   readonly guidanceScale: number;
   /** 0 to 1 (Lin et al. 2023, section 3.4); absent: 0 */
   readonly guidanceRescale?: number;
+  /** guidance by two estimates beside that of the graph itself (diffusers' true_cfg_scale); absent: 1 */
+  readonly trueGuidanceScale?: number;
   /** px */
   readonly width: number;
   readonly height: number;

@@ -1,6 +1,6 @@
 // Flux.1 (Black Forest Labs 2024): CLIP's pooled state and T5's tokens, a transformer over 2x2
-// patches of latents that predicts a flow. Guidance is an input (dev) or absent (schnell); negative
-// prompts have no effect, as in diffusers without true_cfg_scale.
+// patches of latents that predicts a flow. Guidance is an input (dev) or absent (schnell); a negative
+// prompt has an effect only with a true guidance scale above 1, as in diffusers (true_cfg_scale).
 
 import { UserError } from '../../errors.js';
 import { linspace } from '../schedulers/math.js';
@@ -136,7 +136,8 @@ async function load(source: FamilySource): Promise<Family> {
     denoiser,
     vae,
     conditions,
-    guidedByPairs: false,
+    pairScale: ({ negativePrompt, trueGuidanceScale = 1 }) =>
+      negativePrompt === '' ? 1 : trueGuidanceScale,
     schedule: (width, height, steps) => ({
       imageSequenceLength: (width / parts.sizeMultiple) * (height / parts.sizeMultiple),
       sigmas: linspace(1, 1 / steps, steps),

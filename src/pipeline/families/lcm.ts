@@ -32,6 +32,6 @@ async function load(source: FamilySource): Promise<Family> {
       encoder_hidden_states: (await encoder.encode(text, request)).hidden,
       ...guidance.conditions(request.guidanceScale),
     }),
-    guidedByPairs: false,
+    pairScale: () => 1,
   });
 }

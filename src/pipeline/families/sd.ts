@@ -37,6 +37,6 @@ async function load(source: FamilySource): Promise<Family> {
     denoiser,
     vae,
     conditions,
-    guidedByPairs: true,
+    pairScale: ({ guidanceScale }) => guidanceScale,
   });
 }

@@ -86,7 +86,7 @@ async function load(source: FamilySource): Promise<Family> {
     denoiser,
     vae,
     conditions,
-    guidedByPairs: true,
+    pairScale: ({ guidanceScale }) => guidanceScale,
     schedule: (w, h) => {
       const side = parts.vaeScale * patch;
       return { imageSequenceLength: Math.floor(h / side) * Math.floor(w / side), flow: true };

@@ -94,7 +94,7 @@ async function load(source: FamilySource): Promise<Family> {
     denoiser,
     vae,
     conditions,
-    guidedByPairs: !guidance.present,
+    pairScale: ({ guidanceScale }) => (guidance.present ? 1 : guidanceScale),
   });
 }
 

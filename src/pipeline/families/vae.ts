@@ -155,9 +155,10 @@ export function rgb(image: FloatTensor, unit: (value: number) => number): RgbIma
   const plane = height * width;
   // Clamps to 0 and 255 and rounds half to even by itself; NaN becomes 0.
   const data = new Uint8ClampedArray(3 * plane);
+  const values = image.data;
   for (let c = 0; c < 3; c++) {
-    for (let i = 0, from = c * plane; i < plane; i++) {
-      data[3 * i + c] = Math.fround(Math.fround(unit(image.data[from + i]!)) * 255);
+    for (let from = c * plane, to = c; to < data.length; from++, to += 3) {
+      data[to] = Math.fround(Math.fround(unit(values[from]!)) * 255);
     }
   }
   return { data: new Uint8Array(data.buffer), width, height };
