@@ -7,11 +7,13 @@ import type { EnginePool } from './commands/engines.js';
 import { Generations } from './commands/generations.js';
 import { keepHouse } from './commands/housekeeping.js';
 import { commandData, handleInteraction } from './commands/index.js';
+import { StoredAnswers } from './commands/open-answers.js';
 import { limitsWithin } from './commands/parameters.js';
 import type { Config } from './config.js';
-import { createClient, login } from './discord/client.js';
+import { createClient, login, onClosedForGood } from './discord/client.js';
 import { registerCommands } from './discord/registration.js';
 import { MessageRest } from './discord/rest.js';
+import { UserError } from './errors.js';
 import { discordOrSandbox } from './host.js';
 import { endOnSignal } from './process.js';
 import { createLocalQueue } from './queue/local.js';
@@ -32,19 +34,27 @@ export async function serve(config: Config, engines: EnginePool, logger: Logger)
   const { noise, promptWeighting: weighting } = config;
   const rules = { limits: limitsWithin(config.most), noise, weighting };
   const generations = new Generations({ store, queue, engines, rest, rules, logger });
+  const answers = new StoredAnswers({ store, rest, logger });
+  const left = await store.openAnswers(); // before there are new ones
   const { attachmentHosts } = host;
-  const bot = { store, queue, engines, generations, rest, rules, attachmentHosts, logger };
+  const bot = { store, queue, engines, generations, answers, rest, rules, attachmentHosts, logger };
 
   const client = createClient(host.apiBase);
   client.on(Events.Error, (err) => logger.warn({ err }, 'the gateway had an error'));
   client.on(Events.InteractionCreate, (i) => void handleInteraction(i, bot));
-  endOnSignal(logger, async () => {
+  const giveUp = endOnSignal(logger, async () => {
     await generations.close(5000);
     await engines.close(1000);
     await client.destroy();
     await store.close();
     await host.close();
   });
+  onClosedForGood(client, giveUp);
+  // Whoever keeps the bot running starts it anew; without these it would only seem to run.
+  void host.lost.then(() => giveUp(new UserError('sandbox-lost', 'The sandbox has ended.')));
+  void store.lost.then(({ message }) =>
+    giveUp(new UserError('store-lost', `The store broke down (${message}); start the bot again.`)),
+  );
 
   const [applicationId] = await Promise.all([
     login(client, host.apiBase, host.token),
@@ -63,6 +73,7 @@ export async function serve(config: Config, engines: EnginePool, logger: Logger)
   );
   const recovered = await generations.recover();
   if (recovered > 0) logger.info({ recovered }, 'took up what was unfinished');
+  void answers.tell(left);
   keepHouse(store, config.keep, logger);
   logger.info({ ms: Math.round(performance.now()) }, 'ready');
   host.announce();

@@ -13,6 +13,8 @@ export interface Host {
   readonly attachmentHosts: readonly string[];
   /** says how to begin, once the bot is ready */
   announce(): void;
+  /** resolves when the sandbox ends unasked */
+  readonly lost: Promise<void>;
   close(): Promise<void>;
 }
 
@@ -27,6 +29,7 @@ export async function discordOrSandbox(config: Config): Promise<Host> {
     apiBase,
     attachmentHosts: config.attachmentHosts,
     announce: () => {},
+    lost: new Promise(() => {}),
     close: async () => {},
   };
 }
@@ -51,6 +54,7 @@ async function sandboxHost(config: Config): Promise<Host> {
         `\n  ${why}, so a sandbox stands in for Discord. Open it and paint:\n\n    ${sandbox.url}\n\n`,
       );
     },
+    lost: sandbox.lost,
     close: () => sandbox.close(),
   };
 }

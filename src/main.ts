@@ -4,12 +4,13 @@ import { EnginePool } from './commands/engines.js';
 import { loadConfig } from './config.js';
 import { createEngine, usualBudget } from './engine/index.js';
 import { createLogger } from './log.js';
-import { exitOn } from './process.js';
+import { endOnBugs, exitOn } from './process.js';
 
 /** Runs the bot until it is told to end. Failing to start ends the process with status 1. */
 export async function start(): Promise<void> {
   const config = loadConfig();
   const logger = createLogger(config.logLevel, process.stdout, [config.discord.token ?? '']);
+  endOnBugs(logger);
   for (const warning of config.warnings) logger.warn(warning);
   try {
     const { modelDirectory, modelsDirectory, providers, safety, threads } = config;

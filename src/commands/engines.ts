@@ -55,12 +55,18 @@ export class EnginePool {
   }
 
   /**
-   * The model of a name, loaded or not; without a name, the default, once it was loaded.
+   * The model of a name, loaded or not; without a name, the default. Their files say what is to be
+   * known of them, so nothing waits for one to be loaded.
    * @throws UserError 'model-unknown' that names those there are, 'model-unusable'
    */
   async model(name?: string): Promise<OfferedModel> {
-    if (name === undefined) await this.ready();
-    return this.#first.model(name);
+    try {
+      return await this.#first.model(name);
+    } catch (error) {
+      if (name !== undefined || this.info !== undefined) throw error;
+      await this.ready(); // what is wrong with the default is for the engine to say
+      return this.#first.model();
+    }
   }
 
   get #first(): Engine {
@@ -101,8 +107,8 @@ export class EnginePool {
 }
 
 /**
- * The model of a name, or the default one. Where that takes longer than Discord waits (the bot has
- * just started, or the disk is slow) the interaction is acknowledged first.
+ * The model of a name, or the default one. Where that takes longer than Discord waits (the disk is
+ * slow) the interaction is acknowledged first.
  * @throws UserError 'model-unknown', or what is wrong with the model
  */
 export async function modelOf(
@@ -114,9 +120,7 @@ export async function modelOf(
   // As it was seen last: nothing is waited for before the answer. The engine looks again.
   const wanted = name?.toLowerCase();
   const known = engines.models.find((model) =>
-    wanted === undefined
-      ? model.isDefault && engines.info !== undefined
-      : model.name.toLowerCase() === wanted,
+    wanted === undefined ? model.isDefault : model.name.toLowerCase() === wanted,
   );
   if (known?.offered) return known;
   const found = engines.model(name);

@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { tellFailure } from '../discord/errors.js';
+import { isForOperator, tellFailure } from '../discord/errors.js';
 import type { Exchange } from '../discord/exchange.js';
 import { failureOf } from '../discord/failures.js';
 import { type MessageBody, ORIGINAL, type ReplyToken } from '../discord/message.js';
@@ -157,7 +157,9 @@ export class Generations {
     }
     // On disk before it is acknowledged; only a disk that hangs must not cost Discord's 3 s.
     const stored = Promise.all(generations.map((generation) => this.#store.create(generation)));
-    const answered = Promise.race([stored, delay(SLOW_DISK)]).then(() => exchange.defer(ephemeral));
+    const answered = Promise.race([stored, delay(SLOW_DISK)]).then(() =>
+      exchange.defer(ephemeral, true),
+    );
     const promised = Promise.all([answered, stored]).then(() => {});
     // First to hear of a failure, before the tasks below: then nothing is left to conclude.
     promised.catch(() => {
@@ -325,7 +327,11 @@ export class Generations {
       answered: unsure, // those of an earlier process were
       ...(first === undefined ? {} : { first }),
       hooks: {
-        beforeNewMessage: () => this.#store.deliveryStarted(id, Date.now()),
+        // A message that a crash makes twice is a smaller evil than none because a disk is full.
+        beforeNewMessage: () =>
+          this.#store
+            .deliveryStarted(id, Date.now())
+            .catch((error: unknown) => this.#bug(error, id)),
         onMessage: (messageId) => {
           this.#store.setMessage(id, messageId).catch((error: unknown) => this.#bug(error, id));
         },
@@ -374,7 +380,7 @@ export class Generations {
       return;
     }
     if (withdrawn) {
-      await this.#store.finish(id, { state: 'cancelled' }, Date.now());
+      await this.#writeEnd(id, { state: 'cancelled' });
       this.#logger.info({ id }, 'cancelled');
       await this.#deliver(job, endedPanel(job.facts, job.texts.cancelled, job.texts));
       return;
@@ -388,10 +394,22 @@ export class Generations {
         : outcome;
     if (outcome instanceof EngineDied)
       this.#logger.error({ id, err: outcome }, 'the engine died twice');
-    else if (!(error instanceof UserError)) this.#bug(error, id);
+    else if (isForOperator(error)) this.#bug(error, id);
     const failure = tellFailure(error, reply.locale, id);
-    await this.#store.finish(id, { state: 'failed', failure }, Date.now());
+    await this.#writeEnd(id, { state: 'failed', failure });
     await this.#deliver(job, endedPanel(job.facts, failure, job.texts));
+  }
+
+  /** What cannot be written down is told all the same; the next start then takes it up again. */
+  async #writeEnd(
+    id: string,
+    outcome:
+      | { readonly state: 'cancelled' }
+      | { readonly state: 'failed'; readonly failure: string },
+  ): Promise<void> {
+    await this.#store
+      .finish(id, outcome, Date.now())
+      .catch((error: unknown) => this.#bug(error, id));
   }
 
   async #deliverStored(job: Job, generation: Generation): Promise<void> {

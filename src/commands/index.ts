@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { Interaction } from 'discord.js';
 import type { RESTPostAPIApplicationCommandsJSONBody } from 'discord-api-types/v10';
 import { parseCustomId } from '../discord/custom-id.js';
-import { tellFailure } from '../discord/errors.js';
+import { isForOperator, tellFailure } from '../discord/errors.js';
 import { Exchange } from '../discord/exchange.js';
 import { failureOf } from '../discord/failures.js';
 import { UserError } from '../errors.js';
@@ -63,7 +63,7 @@ const familyByVerb = new Map(BUTTONS.map((family) => [family.verb, family]));
 
 /** Answers one interaction. Never rejects: what goes wrong is told to the person or logged. */
 export async function handleInteraction(interaction: Interaction, bot: Bot): Promise<void> {
-  const exchange = new Exchange(interaction, bot.rest, Date.now());
+  const exchange = new Exchange(interaction, bot.rest, Date.now(), bot.answers);
   try {
     if (interaction.isChatInputCommand()) {
       const command = commandByName.get(interaction.commandName);
@@ -88,18 +88,20 @@ export async function handleInteraction(interaction: Interaction, bot: Bot): Pro
       if (pressed === undefined || submit === undefined) throw unknownGeneration();
       await submit(interaction, pressed, exchange, bot);
     }
+    exchange.settled();
   } catch (error) {
-    await refuse(error, interaction, exchange, bot);
+    if (await refuse(error, interaction, exchange, bot)) exchange.settled();
   }
   bot.generations.seen(exchange);
 }
 
+/** @returns true when it was told, or there is nobody to tell */
 async function refuse(
   error: unknown,
   interaction: Interaction,
   exchange: Exchange,
   bot: Bot,
-): Promise<void> {
+): Promise<boolean> {
   const id = randomUUID().slice(0, 8);
   const kind = failureOf(error).kind;
   if (kind === 'gone') {
@@ -107,14 +109,16 @@ async function refuse(
       { id, interaction: interaction.id },
       'the interaction was void before it was answered',
     );
-    return;
+    return true;
   }
-  if (!(error instanceof UserError))
+  if (isForOperator(error))
     bot.logger.error({ id, kind, err: withoutRequest(error) }, 'something broke');
-  if (interaction.isAutocomplete()) return;
+  if (interaction.isAutocomplete()) return true;
   try {
     await exchange.refuse(tellFailure(error, exchange.locale, id));
+    return true;
   } catch (second) {
     bot.logger.warn({ id, err: withoutRequest(second) }, 'nor could that be told');
+    return false;
   }
 }

@@ -50,13 +50,16 @@ export class Painter {
     this.#bug = bug;
   }
 
-  /** The task that holds an engine. Everything it resolves with is already in the store. */
+  /**
+   * The task that holds an engine. What it resolves with is in the store, unless that cannot be
+   * written: then the picture still reaches its owner, and the next start paints and shows it again.
+   */
   async paint(job: Job, signal: AbortSignal): Promise<Painted> {
     const { id, parameters, reply } = job.generation;
     const engine = this.#engines.take(parameters.model);
     try {
       const startedAt = Date.now();
-      await this.#store.start(id, startedAt);
+      await this.#store.start(id, startedAt).catch((error: unknown) => this.#bug(error, id));
       const start = await this.#startOf(job.generation);
       const init = job.generation.hasInit ? await this.#store.init(id) : undefined;
       const task: EngineJob = {
@@ -68,12 +71,16 @@ export class Painter {
       };
       signal.throwIfAborted();
       let kept: Promise<unknown> = Promise.resolve();
+      /** a disk that is full is so for every step: once is enough for the log */
+      let told = false;
       const run = engine.run(task, {
         onStep: (report) => {
           job.stepped(report);
           const write = this.#store.keepStep(id, report.kept, report.checkpoint);
-          write.catch((error: unknown) => this.#bug(error, id));
-          kept = write.catch(() => {});
+          kept = write.catch((error: unknown) => {
+            if (!told) this.#bug(error, id);
+            told = true;
+          });
         },
         onRetry: (fromStep) =>
           this.#logger.warn({ id, fromStep }, 'the engine died; the run is tried once more'),
@@ -92,14 +99,13 @@ export class Painter {
           width: image.width,
           height: image.height,
         };
-        await this.#store.finish(
-          id,
-          { state: stopped ? 'stopped' : 'done', file, infotext },
-          endedAt,
-        );
+        await this.#store
+          .finish(id, { state: stopped ? 'stopped' : 'done', file, infotext }, endedAt)
+          .catch((error: unknown) => this.#bug(error, id));
         const { work, model } = entryOf(job.generation);
         const done = work * (result.timings.unet.length / total);
-        this.#queue.measured(done, endedAt - startedAt, model);
+        // Without the loading of the model: the next picture does not wait for it.
+        this.#queue.measured(done, result.timings.total - result.timings.load, model);
         this.#logger.info({ id, steps: index, ms: endedAt - startedAt }, 'painted');
         return { file, stopped: stopped ? { index, total } : undefined, flagged };
       } finally {

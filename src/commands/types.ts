@@ -21,6 +21,7 @@ import type { Queue } from '../queue/types.js';
 import type { Store } from '../store/types.js';
 import type { EnginePool } from './engines.js';
 import type { Generations } from './generations.js';
+import type { StoredAnswers } from './open-answers.js';
 
 /** What the one who runs the bot has laid down for every picture. */
 export interface Rules {
@@ -35,6 +36,7 @@ export interface Bot {
   readonly queue: Queue;
   readonly engines: EnginePool;
   readonly generations: Generations;
+  readonly answers: StoredAnswers;
   readonly rest: MessageRest;
   readonly rules: Rules;
   /** hosts (with a port where it is not the usual one) that attachments may be fetched from */

@@ -7,6 +7,7 @@ import {
   DiscordjsError,
   DiscordjsErrorCodes,
   Events,
+  GatewayCloseCodes,
   GatewayIntentBits,
   Options,
 } from 'discord.js';
@@ -48,6 +49,19 @@ export async function login(client: Client, api: string, token: string): Promise
     throw new UserError('login-failed', loginSentence(error, new URL(api).host));
   }
   return (await ready).application.id;
+}
+
+/** Calls `tell` when Discord has closed the gateway for good: the client does not reconnect then. */
+export function onClosedForGood(client: Client, tell: (reason: UserError) => void): void {
+  client.on(Events.ShardDisconnect, ({ code }) => {
+    const reason =
+      code === GatewayCloseCodes.AuthenticationFailed
+        ? 'the token in DISCORD_TOKEN is no longer good; copy a new one from the developer portal'
+        : code === GatewayCloseCodes.ShardingRequired
+          ? 'the bot is in too many servers for one connection'
+          : `the connection was closed with code ${code}`;
+    tell(new UserError('gateway-closed', `Discord lets the bot in no more: ${reason}.`, { code }));
+  });
 }
 
 function loginSentence(error: unknown, host: string): string {

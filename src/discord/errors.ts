@@ -9,10 +9,16 @@ export function sentenceOf(error: UserError, locale: string): string {
   return textsFor(locale).errors[error.identifier]?.(error.context) ?? error.message;
 }
 
+/** What only the one who runs the bot can mend: told in full in the log, and to nobody else. */
+export function isForOperator(error: unknown): boolean {
+  return !(error instanceof UserError) || error.identifier.startsWith('store-');
+}
+
 /**
  * What the person is told of any failure.
  * @param id of the generation or the interaction: stands in the log beside the error
  */
 export function tellFailure(error: unknown, locale: string, id: string): string {
-  return error instanceof UserError ? sentenceOf(error, locale) : textsFor(locale).broke(id);
+  if (!(error instanceof UserError)) return textsFor(locale).broke(id);
+  return isForOperator(error) ? textsFor(locale).cannotKeep(id) : sentenceOf(error, locale);
 }

@@ -29,10 +29,18 @@ export interface InteractionFacts {
   readonly attachmentSizeLimit: number;
 }
 
+/** Where it is written down that somebody waits for an answer, so that a crash does not forget them. */
+export interface OpenAnswers {
+  open(address: ReplyAddress, locale: string): Promise<void>;
+  close(address: ReplyAddress): void;
+}
+
 /** Discord's default limit of an upload, bytes. */
 const DEFAULT_UPLOAD = 10 * 1024 * 1024;
 /** Tries of an answer; the interaction is void 3 s after it was made. */
 const ANSWER_PATIENCE = 2800;
+/** ms that the acknowledgement waits for the disk at most. */
+const SLOW_DISK = 500;
 /** Tries of an edit that a person waits for, ms. */
 const EDIT_PATIENCE = 60_000;
 
@@ -44,6 +52,8 @@ export class Exchange {
   readonly attachmentLimit: number;
   readonly #rest: MessageRest;
   readonly #receivedAt: number;
+  readonly #open: OpenAnswers | undefined;
+  #isOpen = false;
   readonly #interaction: InteractionFacts;
   #answered: FirstAnswer['type'] | undefined;
   #ephemeral = false;
@@ -51,10 +61,11 @@ export class Exchange {
   /** something stands in the channel by now, so that more can follow it */
   #shown = false;
 
-  constructor(interaction: InteractionFacts, rest: MessageRest, now: number) {
+  constructor(interaction: InteractionFacts, rest: MessageRest, now: number, open?: OpenAnswers) {
     this.#interaction = interaction;
     this.#rest = rest;
     this.#receivedAt = now;
+    this.#open = open;
     this.userId = interaction.user.id;
     this.locale = interaction.locale;
     this.guildId = interaction.guildId;
@@ -94,14 +105,36 @@ export class Exchange {
     this.#shown = true;
   }
 
-  /** "Thinking ..."; resolves with the message's id where Discord tells it. Twice is as once. */
-  async defer(ephemeral: boolean): Promise<string | undefined> {
+  /**
+   * "Thinking ..."; resolves with the message's id where Discord tells it. Twice is as once.
+   * @param promised the store holds what will answer
+   */
+  async defer(ephemeral: boolean, promised = false): Promise<string | undefined> {
     if (this.#answered === 'defer')
       return this.#messageId === ORIGINAL ? undefined : this.#messageId;
     this.#ephemeral = ephemeral;
+    if (!promised) await this.#remember();
     const id = await this.#answer({ type: 'defer', ephemeral });
     if (id !== undefined) this.#messageId = id;
     return id;
+  }
+
+  /** A disk that fails or hangs must not cost the answer: then a crash could leave it open. */
+  async #remember(): Promise<void> {
+    if (this.#open === undefined || this.#isOpen) return;
+    this.#isOpen = true;
+    const written = this.#open.open(this.address(this.#ephemeral), this.locale).catch(() => {});
+    const waited = new AbortController();
+    await Promise.race([
+      written,
+      delay(SLOW_DISK, undefined, { signal: waited.signal }).catch(() => {}),
+    ]).finally(() => waited.abort());
+  }
+
+  /** Nobody waits any more: to be called when the answer stands, or the store holds what will answer. */
+  settled(): void {
+    if (this.#isOpen) this.#open?.close(this.address(this.#ephemeral));
+    this.#isOpen = false;
   }
 
   /** Takes a button press; `edit` then changes the message that the button stands on. */
@@ -128,27 +161,25 @@ export class Exchange {
 
   /** Replaces the reply, or after `deferUpdate` the button's message. */
   async edit(body: MessageBody): Promise<void> {
-    await this.#persist(() => this.#rest.editByToken(this.address(this.#ephemeral), body));
+    await persist(() => this.#rest.editByToken(this.address(this.#ephemeral), body));
     this.#shown = true;
   }
 
   async deleteReply(): Promise<void> {
-    await this.#persist(() => this.#rest.deleteByToken(this.address(this.#ephemeral)));
+    await persist(() => this.#rest.deleteByToken(this.address(this.#ephemeral)));
   }
 
-  /**
-   * Tells the person, and nobody else, that it was not to be. A public "thinking" cannot become
-   * private, so it is deleted and the sentence follows privately.
-   */
+  /** Tells the person, and nobody else, that it was not to be. */
   async refuse(sentence: string): Promise<void> {
     const body = textOnly(sentence);
     if (this.#answered === 'choices') return;
     if (this.#answered === undefined) return this.respond(body, true);
     if (this.#answered === 'defer') {
-      if (this.#ephemeral) return this.edit(body);
-      await this.#persist(() => this.#rest.deleteByToken(this.address(false)));
+      await refuseDeferred(this.#rest, this.address(this.#ephemeral), body);
+      this.#shown = this.#ephemeral;
+      return;
     }
-    await this.#persist(() => this.#rest.followUp(this.address(true), body));
+    await persist(() => this.#rest.followUp(this.address(true), body));
   }
 
   get answered(): boolean {
@@ -179,21 +210,36 @@ export class Exchange {
       }
     }
   }
+}
 
-  async #persist(call: () => Promise<unknown>): Promise<void> {
-    const until = Date.now() + EDIT_PATIENCE;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await call();
-        return;
-      } catch (error) {
-        const failure = failureOf(error);
-        if (failure.kind === 'gone' || failure.kind === 'token') return;
-        if (failure.kind !== 'later') throw error;
-        const wait = failure.afterMs ?? backoff(attempt);
-        if (Date.now() + wait > until) throw error;
-        await delay(wait);
-      }
+/**
+ * Tells the person, and nobody else, instead of what they wait for. A public "thinking" cannot become
+ * private, so it is deleted and the sentence follows privately.
+ */
+export async function refuseDeferred(
+  rest: MessageRest,
+  address: ReplyAddress,
+  body: MessageBody,
+): Promise<void> {
+  if (address.ephemeral) return persist(() => rest.editByToken(address, body));
+  await persist(() => rest.deleteByToken(address));
+  await persist(() => rest.followUp({ ...address, ephemeral: true }, body));
+}
+
+/** Until it has arrived, or there is nobody to arrive at. */
+async function persist(call: () => Promise<unknown>): Promise<void> {
+  const until = Date.now() + EDIT_PATIENCE;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await call();
+      return;
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure.kind === 'gone' || failure.kind === 'token') return;
+      if (failure.kind !== 'later') throw error;
+      const wait = failure.afterMs ?? backoff(attempt);
+      if (Date.now() + wait > until) throw error;
+      await delay(wait);
     }
   }
 }

@@ -6,6 +6,7 @@ import type {
   RESTPostAPIApplicationCommandsJSONBody,
 } from 'discord-api-types/v10';
 import { Routes } from 'discord-api-types/v10';
+import { UserError } from '../errors.js';
 import { failureOf } from './failures.js';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -79,6 +80,8 @@ export interface Places {
  * Registers the commands where they differ from what Discord has: in one guild, or everywhere. What
  * an earlier start left in another place is taken away, so that nobody sees a command twice.
  * @returns true when anything was changed
+ * @throws UserError 'guild-unknown' when the bot has no access to that server, 'registration-failed'
+ *   when Discord did not answer as it should
  */
 export async function registerCommands(
   rest: REST,
@@ -88,10 +91,15 @@ export async function registerCommands(
 ): Promise<boolean> {
   const everywhere = Routes.applicationCommands(applicationId);
   const within = (guild: string) => Routes.applicationGuildCommands(applicationId, guild);
-  let changed =
-    guildId === undefined
-      ? await bring(rest, everywhere, ours)
-      : await bring(rest, within(guildId), ours.map(forGuild));
+  let changed: boolean;
+  try {
+    changed =
+      guildId === undefined
+        ? await bring(rest, everywhere, ours)
+        : await bring(rest, within(guildId), ours.map(forGuild));
+  } catch (error) {
+    throw faultOf(error, guildId);
+  }
   if (guildId !== undefined) changed = (await bring(rest, everywhere, [])) || changed;
   if (formerGuildId !== undefined && formerGuildId !== guildId) {
     try {
@@ -102,6 +110,25 @@ export async function registerCommands(
     }
   }
   return changed;
+}
+
+/** The sentence for the one who runs the bot; the error itself where it is a bug of ours. */
+function faultOf(error: unknown, guildId: string | undefined): unknown {
+  const { kind } = failureOf(error);
+  if (kind === 'gone' && guildId !== undefined) {
+    return new UserError(
+      'guild-unknown',
+      `The commands cannot be registered in the server ${guildId} (DISCORD_GUILD_ID): the bot is not in it, or was invited without the scope applications.commands.`,
+      { guildId },
+    );
+  }
+  if (kind !== 'later') return error;
+  const reason = error instanceof Error ? error.message : '';
+  return new UserError(
+    'registration-failed',
+    `Discord did not take the commands (${reason}); start the bot again in a while.`,
+    { reason },
+  );
 }
 
 /** Without what only global commands have: Discord does not give it back for those of a guild. */

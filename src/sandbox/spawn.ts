@@ -16,6 +16,8 @@ export interface SpawnedSandbox {
   readonly url: string;
   readonly apiBase: string;
   readonly token: string;
+  /** resolves when the process ends though nobody closed it */
+  readonly lost: Promise<void>;
   /** ends the process after it has written its history; safe to call twice */
   close(): Promise<void>;
 }
@@ -60,6 +62,11 @@ export async function spawnSandbox(options: SpawnOptions = {}): Promise<SpawnedS
     url,
     apiBase,
     token,
+    lost: new Promise((resolve) => {
+      void ended.then(() => {
+        if (closing === undefined) resolve();
+      });
+    }),
     close() {
       closing ??= (async () => {
         child.ref();

@@ -72,9 +72,13 @@ export async function openStore(directory: string): Promise<Store> {
     step: (id, index) => thread.call('step', [id, index]),
     file: (id) => thread.call('file', [id]),
     remove: (id) => thread.call('remove', [id]),
+    openAnswer: (answer) => thread.call('openAnswer', [answer]),
+    closeAnswer: (interactionId) => thread.call('closeAnswer', [interactionId]),
+    openAnswers: () => thread.call('openAnswers', []),
     setting: (key) => thread.call('setting', [key]),
     setSetting: (key, value) => thread.call('setSetting', [key, value]),
     retain: (keepDays, keepGb, now) => retain(thread, now - keepDays * DAY, keepGb * GIGABYTE),
+    lost: thread.lost,
     close: () => thread.close(),
   };
   return store;
@@ -104,6 +108,8 @@ class Thread {
   /** resolves when the database is open; rejects with what keeps it from being so */
   readonly opened: Promise<void>;
   readonly exited: Promise<void>;
+  /** resolves with the reason when the thread ends unasked */
+  readonly lost: Promise<Error>;
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   #number = OPENED;
@@ -125,6 +131,11 @@ class Thread {
       this.#worker.on('exit', () => {
         this.#end(new Error("the store's thread has ended"));
         resolve();
+      });
+    });
+    this.lost = new Promise((resolve) => {
+      void this.exited.then(() => {
+        if (this.#closing === undefined && this.#ended !== undefined) resolve(this.#ended);
       });
     });
   }

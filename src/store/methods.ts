@@ -3,7 +3,17 @@
 import { createHash } from 'node:crypto';
 import type { StatementSyncInstance } from '@photostructure/sqlite';
 import { initGone } from './faults.js';
-import { checkStep, fileOf, generationOf, NEW_COLUMNS, newRow, replyRow, stepOf } from './rows.js';
+import {
+  answerOf,
+  answerRow,
+  checkStep,
+  fileOf,
+  generationOf,
+  NEW_COLUMNS,
+  newRow,
+  replyRow,
+  stepOf,
+} from './rows.js';
 import type { Database } from './sqlite.js';
 import type { NewGeneration, RetentionReport, Store } from './types.js';
 
@@ -13,7 +23,7 @@ export interface RetainedSome extends RetentionReport {
 }
 
 /** The store's methods as the worker offers them; retention comes in small pieces. */
-export interface RemoteMethods extends Omit<Store, 'close' | 'retain'> {
+export interface RemoteMethods extends Omit<Store, 'close' | 'lost' | 'retain'> {
   /**
    * Removes up to `count` generations that were made before `before` (ms since the epoch), or that
    * are the oldest while all together have more than `keepBytes`.
@@ -79,6 +89,7 @@ export function createMethods(database: Database): Methods {
         image,
         mask,
       );
+      sql('DELETE FROM open_answers WHERE interaction_id = ?').run(generation.reply.interactionId);
     },
 
     init(id) {
@@ -218,6 +229,21 @@ export function createMethods(database: Database): Methods {
 
     remove(id) {
       sql('DELETE FROM generations WHERE id = ?').run(id);
+    },
+
+    openAnswer(answer) {
+      sql('INSERT OR REPLACE INTO open_answers VALUES (?, ?)').run(
+        answer.interactionId,
+        answerRow(answer),
+      );
+    },
+
+    closeAnswer(interactionId) {
+      sql('DELETE FROM open_answers WHERE interaction_id = ?').run(interactionId);
+    },
+
+    openAnswers() {
+      return sql('SELECT answer FROM open_answers ORDER BY rowid').all().map(answerOf);
     },
 
     setting(key) {

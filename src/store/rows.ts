@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { type GenerationParameters, type KeptStep, SCHEDULER_NAMES } from '../pipeline/types.js';
-import type { Generation, NewGeneration, ReplyTarget, StoredFile } from './types.js';
+import type { Generation, NewGeneration, OpenAnswer, ReplyTarget, StoredFile } from './types.js';
 
 const seed = z.int().min(0).max(0xffff_ffff);
 
@@ -38,6 +38,18 @@ const REPLY = z.object({
     }),
   ),
 }) satisfies z.ZodType<Omit<ReplyTarget, 'messageId'>>;
+
+const OPEN_ANSWER = z.object({
+  applicationId: z.string(),
+  interactionId: z.string(),
+  interactionToken: z.string(),
+  tokenExpiresAt: z.number(),
+  channelId: z.string(),
+  ephemeral: z.boolean(),
+  locale: z.string(),
+}) satisfies z.ZodType<OpenAnswer>;
+
+const OPEN_ANSWER_ROW = z.object({ answer: json(OPEN_ANSWER) });
 
 const ROW = z.object({
   id: z.string().min(1),
@@ -111,6 +123,14 @@ export const NEW_COLUMNS =
 export function replyRow(target: ReplyTarget): [string, string | null] {
   const { messageId, ...reply } = target;
   return [JSON.stringify(REPLY.parse(reply)), messageId];
+}
+
+export function answerRow(answer: OpenAnswer): string {
+  return JSON.stringify(OPEN_ANSWER.parse(answer));
+}
+
+export function answerOf(row: unknown): OpenAnswer {
+  return OPEN_ANSWER_ROW.parse(row).answer;
 }
 
 export function generationOf(row: unknown): Generation {

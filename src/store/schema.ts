@@ -87,4 +87,11 @@ export const MIGRATIONS: readonly string[] = [
       AND NOT EXISTS (SELECT 1 FROM generations WHERE init_mask = pictures.hash);
   END;
   `,
+  // Interactions that were acknowledged and not answered yet: those that a crash leaves are told.
+  `
+  CREATE TABLE open_answers (
+    interaction_id TEXT PRIMARY KEY,
+    answer TEXT NOT NULL
+  ) STRICT;
+  `,
 ];

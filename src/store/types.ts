@@ -33,6 +33,18 @@ export interface ReplyTarget {
   readonly relief?: ReliefToken;
 }
 
+/** An interaction that was acknowledged, and where its answer is to stand. */
+export interface OpenAnswer {
+  readonly applicationId: string;
+  readonly interactionId: string;
+  readonly interactionToken: string;
+  /** ms since the epoch */
+  readonly tokenExpiresAt: number;
+  readonly channelId: string;
+  readonly ephemeral: boolean;
+  readonly locale: string;
+}
+
 export type ParentRelation = 'reroll' | 'vary' | 'branch' | 'edit';
 
 /** An init image with its mask: the files themselves, or those of the generation with this id. */
@@ -92,7 +104,8 @@ export interface RetentionReport {
  */
 export interface Store {
   /**
-   * With the init image of an earlier generation, where it names one.
+   * With the init image of an earlier generation, where it names one. From now on the generation
+   * answers its interaction: that is no longer open.
    * @throws UserError 'init-gone' when that is no longer there
    */
   create(generation: NewGeneration): Promise<void>;
@@ -127,9 +140,15 @@ export interface Store {
   file(id: string): Promise<StoredFile | undefined>;
   /** removes a generation with its steps and file */
   remove(id: string): Promise<void>;
+  /** written down before an interaction is acknowledged that nothing else in the store will answer */
+  openAnswer(answer: OpenAnswer): Promise<void>;
+  closeAnswer(interactionId: string): Promise<void>;
+  openAnswers(): Promise<OpenAnswer[]>;
   setting(key: string): Promise<string | undefined>;
   setSetting(key: string, value: string): Promise<void>;
   /** removes the oldest ended, delivered ones beyond the age (days) and the size (GB) */
   retain(keepDays: number, keepGb: number, now: number): Promise<RetentionReport>;
+  /** resolves, with the reason, when the store can do nothing more though nobody closed it: a bug */
+  readonly lost: Promise<Error>;
   close(): Promise<void>;
 }

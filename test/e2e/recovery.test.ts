@@ -1,6 +1,7 @@
 // What survives the death of a process: of the engine, of the bot, and an orderly end.
 
-import { afterEach, expect, test } from 'vitest';
+import { MessageFlags } from 'discord-api-types/v10';
+import { afterEach, expect, test, vi } from 'vitest';
 import { childrenOf as children } from '../support/processes.js';
 import {
   allPictures,
@@ -18,6 +19,7 @@ afterEach(async () => {
   world = undefined;
 });
 
+const SOON = { timeout: 30_000, interval: 5 };
 const LONG = { prompt: 'slow', steps: 150 };
 
 test('an engine killed in mid-job is restarted and the picture is the one it would have been', async () => {
@@ -222,3 +224,51 @@ test('ten jobs and three jobs: people take turns', async () => {
   // Ben's three come in turn with Ada's: he is done long before her ten are.
   expect(Math.max(...places)).toBeLessThanOrEqual(8);
 });
+
+test('asked before the model is loaded, and killed before it is: painted after the restart', async () => {
+  world = await startWorld();
+  const { sandbox } = world;
+  await world.bot.end('SIGTERM');
+  const begun = world.restart();
+  // The engine holds its breath from its first moment on.
+  const engine = await vi.waitFor(() => {
+    const [pid] = children(world?.bot.child.pid);
+    if (pid === undefined) throw new Error('there is no engine yet');
+    process.kill(pid, 'SIGSTOP');
+    return pid;
+  }, SOON);
+  await begun;
+  const interaction = await sandbox.user('ada').command('imagine', { prompt: 'early', steps: 5 });
+  await interaction.acknowledged;
+  await world.bot.end('SIGKILL');
+  process.kill(engine, 'SIGKILL');
+  await world.restart();
+  expect((await done(interaction)).content).toContain('early');
+  expect(interaction.messages()).toHaveLength(1);
+}, 180_000);
+
+test('killed over what is only shown: whoever waits for it is told, privately, to ask again', async () => {
+  world = await startWorld();
+  const { sandbox } = world;
+  const user = sandbox.user('ada');
+  const message = await done(await user.command('imagine', { prompt: 'shown', steps: 5 }));
+  for (const pid of children(world.bot.child.pid)) process.kill(pid, 'SIGSTOP');
+  const steps = await user.click(message, /^steps:/);
+  expect((await steps.acknowledged).ephemeral).toBe(false);
+  const view = await sandbox.user('ben').click(message, /^steps:/);
+  expect((await view.acknowledged).ephemeral).toBe(true);
+  await world.bot.end('SIGKILL');
+  await world.restart();
+  for (const [name, interaction] of [
+    ['ada', steps],
+    ['ben', view],
+  ] as const) {
+    await sandbox.until(() => interaction.messages().some((m) => m.content.includes('ask again')), {
+      what: `the word to ${name}`,
+    });
+    // Nothing is left that seems to think.
+    expect(interaction.messages()).toHaveLength(1);
+    expect(Number(interaction.messages()[0]?.flags) & MessageFlags.Ephemeral).not.toBe(0);
+  }
+  await done(await user.command('reroll'));
+}, 180_000);

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createSandbox } from '../../src/sandbox/index.js';
 import type { Sandbox } from '../../src/sandbox/types.js';
+import { childrenOf, commandOf } from '../support/processes.js';
 import { spawnBot, TINY_MODEL } from './support.js';
 
 let sandbox: Sandbox;
@@ -18,6 +19,17 @@ afterAll(async () => {
   await sandbox?.close();
   await rm(directory, { recursive: true, force: true });
 });
+
+/** No Discord at all. */
+const WITHOUT = {
+  DISCORD_TOKEN: '',
+  DISCORD_API_BASE: '',
+  YLEM_SANDBOX: '',
+  YLEM_SANDBOX_PORT: '0',
+  YLEM_MODEL: TINY_MODEL,
+};
+const ADDRESS = /http:\/\/127\.0\.0\.1:\d+\//;
+const WAIT = { timeout: 50_000, interval: 50 };
 
 async function failure(env: NodeJS.ProcessEnv): Promise<string> {
   const bot = spawnBot({
@@ -64,18 +76,43 @@ test('a model that was cut short', async () => {
 });
 
 test('without a token a sandbox starts and its address is printed; SIGTERM ends both', async () => {
-  const bot = spawnBot({
-    DISCORD_TOKEN: '',
-    DISCORD_API_BASE: '',
-    YLEM_SANDBOX: '',
-    YLEM_SANDBOX_PORT: '0',
-    YLEM_DATA_DIR: join(directory, 'without'),
-    YLEM_MODEL: TINY_MODEL,
-  });
-  const address = /http:\/\/127\.0\.0\.1:\d+\//;
-  await vi.waitFor(() => expect(bot.output()).toMatch(address), { timeout: 50_000, interval: 50 });
-  const url = address.exec(bot.output())?.[0] ?? '';
+  const bot = spawnBot({ ...WITHOUT, YLEM_DATA_DIR: join(directory, 'without') });
+  await vi.waitFor(() => expect(bot.output()).toMatch(ADDRESS), WAIT);
+  const url = ADDRESS.exec(bot.output())?.[0] ?? '';
   expect((await fetch(url)).status).toBe(200);
   expect(await bot.end('SIGTERM')).toBe(0);
   await expect(fetch(url)).rejects.toThrow();
 });
+
+test('a server that the bot is not in', async () => {
+  expect(await failure({ DISCORD_GUILD_ID: '123456789012345678' })).toMatch(
+    /123456789012345678.*DISCORD_GUILD_ID.*not in it/,
+  );
+});
+
+test('a Discord that does not take the commands', async () => {
+  const fault = sandbox.faults.status({ path: '/commands', times: 100 }, 503);
+  expect(await failure({})).toMatch(/did not take the commands.*start the bot again/);
+  fault.remove();
+});
+
+test('a token that is taken back while the bot runs, or a sandbox that dies, ends the bot', async () => {
+  const bot = spawnBot({
+    DISCORD_TOKEN: sandbox.token,
+    DISCORD_API_BASE: sandbox.apiBase,
+    YLEM_DATA_DIR: join(directory, 'taken'),
+    YLEM_MODEL: TINY_MODEL,
+  });
+  await vi.waitFor(() => expect(bot.output()).toContain('"ready"'), WAIT);
+  sandbox.faults.dropSockets(4004);
+  expect(await bot.exited).toBe(1);
+  expect(bot.output()).toMatch(/^ylem: .*DISCORD_TOKEN is no longer good/m);
+
+  const alone = spawnBot({ ...WITHOUT, YLEM_DATA_DIR: join(directory, 'alone') });
+  await vi.waitFor(() => expect(alone.output()).toMatch(ADDRESS), WAIT);
+  const [child] = childrenOf(alone.child.pid).filter((pid) => commandOf(pid).includes('sandbox'));
+  if (child === undefined) throw new Error('the bot has no sandbox');
+  process.kill(child, 'SIGKILL');
+  expect(await alone.exited).toBe(1);
+  expect(alone.output()).toMatch(/^ylem: The sandbox has ended/m);
+}, 120_000);

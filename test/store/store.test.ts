@@ -482,3 +482,18 @@ describe('a database file', () => {
     expect(await store.unfinished()).toEqual([]);
   });
 });
+
+test('an answer that somebody waits for is open until it is closed, or a generation takes it over', async () => {
+  const directory = await freshDirectory();
+  const before = await freshStore(directory);
+  const answer = (interactionId: string) => ({
+    ...{ applicationId: 'a', interactionId, interactionToken: 't', tokenExpiresAt: 1 },
+    ...{ channelId: 'c', ephemeral: true, locale: 'de' },
+  });
+  for (const id of ['told', 'painted', 'left']) await before.openAnswer(answer(id));
+  await before.closeAnswer('told');
+  await before.create(newGeneration('g', { reply: { ...REPLY, interactionId: 'painted' } }));
+  await before.close();
+  const after = await freshStore(directory);
+  expect(await after.openAnswers()).toEqual([answer('left')]);
+});

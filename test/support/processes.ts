@@ -11,6 +11,14 @@ export function childrenOf(pid: number | undefined): number[] {
     .map((one) => one.pid);
 }
 
+/** The command line of a process. */
+export function commandOf(pid: number): string {
+  const file = `/proc/${pid}/cmdline`;
+  return existsSync(file)
+    ? readFileSync(file, 'utf8').replaceAll('\0', ' ')
+    : execFileSync('ps', ['-o', 'args=', '-p', String(pid)]).toString();
+}
+
 function all(): { pid: number; parent: number }[] {
   if (!existsSync('/proc/self/stat')) {
     const text = execFileSync('ps', ['-A', '-o', 'pid=,ppid=']).toString().trim();

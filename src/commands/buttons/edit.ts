@@ -1,5 +1,6 @@
 // Edit: a window with the picture's parameters; what is sent from it is painted as a new picture.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import type {
   APIModalInteractionResponseCallbackData,
   APITextInputComponent,
@@ -18,12 +19,16 @@ import { initFrom } from '../wishes.js';
 
 /** What a text input of Discord's holds at most. */
 export const INPUT_LENGTH = 4000;
+/** ms that reading a picture's file may take before its window can no longer be shown. */
+const WINDOW_PATIENCE = 2000;
 
 export const editButton: ButtonFamily = {
   verb: 'edit',
 
   async press(interaction, pressed, exchange, bot) {
-    const { parameters, generation } = await parametersOf(bot, pressed.generation, interaction);
+    // A window is a first answer: it cannot come after an acknowledgement.
+    const known = await inTime(parametersOf(bot, pressed.generation, interaction));
+    const { parameters, generation } = known;
     if (Math.max(parameters.prompt.length, parameters.negativePrompt.length) > INPUT_LENGTH) {
       throw new UserError(
         'prompt-too-long-to-edit',
@@ -72,6 +77,21 @@ export const editButton: ButtonFamily = {
     await bot.generations.begin(exchange, [wish], ephemeral);
   },
 };
+
+/** @throws UserError 'file-slow' while the interaction can still be answered */
+async function inTime<T>(reading: Promise<T>): Promise<T> {
+  reading.catch(() => {});
+  const read = new AbortController();
+  const late = delay(WINDOW_PATIENCE, undefined, { signal: read.signal }).then(() => {
+    throw new UserError('file-slow', 'Reading this picture took too long; press the button again.');
+  });
+  try {
+    return await Promise.race([reading, late]);
+  } finally {
+    read.abort();
+    late.catch(() => {});
+  }
+}
 
 /**
  * A window holds five fields. What has none stays as it was: also the guidance of a picture that

@@ -53,7 +53,10 @@ export const de: Texts = {
     step === 0
       ? 'Ich starte neu. Es fängt von selbst wieder an.'
       : `Ich starte neu. Es geht nach Schritt ${step} von selbst weiter.`,
+  interrupted: 'Ich wurde neu gestartet, bevor ich damit anfangen konnte. Bitte frag noch einmal.',
   broke: (id) => `Hier ist etwas kaputtgegangen. Im Protokoll des Bots steht es unter \`${id}\`.`,
+  cannotKeep: (id) =>
+    `Ich kann gerade nicht auf meine Festplatte schreiben und habe nichts begonnen. Warum, steht im Protokoll des Bots unter \`${id}\`.`,
   frames: (n) => `${n} Bilder`,
   stepsTitle: 'Wie es entstand',
   changesTitle: 'Wie viel jeder Schritt an der Vorhersage änderte',
@@ -96,6 +99,7 @@ export const de: Texts = {
     'no-clip-skip': () =>
       'Dieses Modell kann keine Schichten seines Textencoders auslassen (Clip skip).',
     'bad-weight': ({ max }) => `Die Gewichte in einem Prompt dürfen höchstens ${max} ergeben.`,
+    'file-slow': () => 'Dieses Bild zu lesen hat zu lange gedauert; drück den Knopf noch einmal.',
     'no-steps': () => 'Von diesem Bild sind keine Schritte gespeichert.',
     'init-gone': () => 'Das Ausgangsbild von diesem Bild ist nicht mehr gespeichert.',
     'image-missing': () => 'Maske und Stärke gehören zu einem Ausgangsbild: Gib auch das an.',

@@ -50,7 +50,10 @@ export const en: Texts = {
     step === 0
       ? 'I am restarting. This begins again by itself.'
       : `I am restarting. This goes on after step ${step} by itself.`,
+  interrupted: 'I was restarted before I could take this up. Please ask again.',
   broke: (id) => `Something broke here. Whoever runs this bot finds it in the log as \`${id}\`.`,
+  cannotKeep: (id) =>
+    `I cannot write to my disk just now, so nothing was begun. Whoever runs this bot finds why in the log as \`${id}\`.`,
   frames: (n) => `${n} frames`,
   stepsTitle: 'How it came to be',
   changesTitle: 'How much each step changed the prediction',

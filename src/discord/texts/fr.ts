@@ -53,7 +53,10 @@ export const fr: Texts = {
     step === 0
       ? 'Je redémarre. Cela recommencera tout seul.'
       : `Je redémarre. Cela continuera tout seul après l’étape ${step}.`,
+  interrupted: 'J’ai été redémarré avant de pouvoir m’en occuper. Demandez-le encore une fois.',
   broke: (id) => `Quelque chose s’est cassé ici. Le journal du bot le note sous \`${id}\`.`,
+  cannotKeep: (id) =>
+    `Je ne peux pas écrire sur mon disque en ce moment ; rien n’a été commencé. La raison est dans le journal du bot sous \`${id}\`.`,
   frames: (n) => `${n} images`,
   stepsTitle: 'Comment elle est née',
   changesTitle: 'Combien chaque étape a changé la prédiction',
@@ -95,6 +98,8 @@ export const fr: Texts = {
     'no-clip-skip': () =>
       'Ce modèle ne peut pas sauter de couches de son encodeur de texte (Clip skip).',
     'bad-weight': ({ max }) => `Les poids d’un prompt peuvent faire au plus ${max}.`,
+    'file-slow': () =>
+      'Lire cette image a pris trop de temps ; appuyez encore une fois sur le bouton.',
     'no-steps': () => 'Aucune étape de cette image n’est gardée.',
     'init-gone': () => 'L’image de départ de cette image n’est plus gardée.',
     'image-missing': () =>

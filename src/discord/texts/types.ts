@@ -48,8 +48,12 @@ export interface Texts {
   /** the bot ends; of a picture that waits, and of one that is being painted */
   restarting: string;
   restartingAt(step: number): string;
+  /** of a command that a restart cut off before anything of it was promised */
+  readonly interrupted: string;
   /** for bugs: id names the log line */
   broke(id: string): string;
+  /** the store fails, as with a full disk; id as above */
+  cannotKeep(id: string): string;
   frames(n: number): string;
   stepsTitle: string;
   changesTitle: string;

@@ -1,0 +1,31 @@
+// A bug that nobody caught ends the process, and its log tells no more than may be told.
+
+import { spawn } from 'node:child_process';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const src = (file: string) => new URL(`../src/${file}`, import.meta.url).href;
+
+test('what people wrote is not in the log of a bug that nobody caught', async () => {
+  const program = `
+    import { createLogger } from '${src('log.ts')}';
+    import { endOnBugs } from '${src('process.ts')}';
+    endOnBugs(createLogger('info'));
+    setInterval(() => {}, 1000);
+    Promise.reject(Object.assign(new Error('Invalid Form Body'), {
+      code: 50035,
+      requestBody: { json: { content: 'a secret wish' } },
+    }));
+  `;
+  const child = spawn(
+    process.execPath,
+    ['--import', 'tsx', '--input-type=module', '--eval', program],
+    { cwd: fileURLToPath(new URL('..', import.meta.url)), stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  expect(await ended).toBe(1);
+  expect(stdout).toContain('Invalid Form Body');
+  expect(stdout + stderr).not.toContain('secret wish');
+});
