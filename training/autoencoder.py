@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from .codec import Codec, autoencoder
+from .precision import autocast
 from .render import Renderer
 from .run import Run
 from .world import Sampler
@@ -53,7 +54,7 @@ def main() -> None:
     device = args.device
     vae = autoencoder()
     vae.encoder.requires_grad_(args.encoder)
-    run = Run(args.out, {"vae": vae}, args.minutes, args.rate, weights=args.weights, device=device, decay=args.decay, average=0.998)
+    run = Run(args.out, {"vae": vae}, args.minutes, args.rate, weights=[args.weights] if args.weights else [], device=device, decay=args.decay, average=0.998)
     codec, renderer = Codec(device=device), Renderer(device)
     rng = random.Random(args.seed * 1_000_003 + run.images)
     sampler = Sampler(args.things, plain=0.4, styles=0.0 if args.grid else 0.1, grid=args.grid)
@@ -78,7 +79,7 @@ def main() -> None:
                     windows.append(latents[i, :, y:y + w, x:x + w])
                     targets.append(picture[i, :, 16 * y:16 * (y + w), 16 * x:16 * (x + w)])
             latents, picture = torch.stack(windows), torch.stack(targets)
-        with torch.autocast(torch.device(device).type, torch.bfloat16):
+        with autocast(device):
             if args.encoder:
                 latents = vae.encode(picture).latent_dist.mean.float()
             latents = latents + args.noise * torch.randn_like(latents)

@@ -12,6 +12,7 @@ import torch
 
 from . import model
 from .codec import Codec
+from .precision import autocast
 from .render import Renderer
 from .world import NAMES, Item, Scene
 
@@ -34,7 +35,7 @@ def main() -> None:
     for step in range(args.steps):
         noise, times = torch.randn_like(latents), torch.randint(850, 1000, (len(latents),))
         signal, amount = kept[times].sqrt().view(-1, 1, 1, 1), (1 - kept[times]).sqrt().view(-1, 1, 1, 1)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast("cpu"):
             out = unet(signal * latents + amount * noise, times, text(ids).last_hidden_state).sample.float()
         error = (out - (signal * noise - amount * latents)).square()
         error.mean().backward()

@@ -15,9 +15,10 @@ import torch
 
 from . import model
 from .feed import Lessons, feed
+from .precision import autocast
+from .reading import Reader, reading_loss
 from .run import Run
 from .world import CURRICULUM, MIX
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -37,7 +38,8 @@ def main() -> None:
     parser.add_argument("--shapes", type=float, help="share of plain shapes among the things")
     parser.add_argument("--tints", type=float, default=0.15, help="share of centred things that are recoloured")
     parser.add_argument("--average", type=float, default=0.999, help="decay of the averaged weights")
-    parser.add_argument("--weights", type=Path, help="start from these weights (a .pt of an earlier run) with a fresh optimizer")
+    parser.add_argument("--weights", type=Path, nargs="+", default=[], help="start from these files of earlier runs with a fresh optimizer; a later one's parts replace an earlier one's")
+    parser.add_argument("--reading", type=float, default=0.2, help="weight of the reading head's loss (training.reading); 0 leaves the head out")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=0, help="processes that render beside the trainer: for a GPU, as many as it has cores")
@@ -48,6 +50,8 @@ def main() -> None:
     device = args.device
     parts = {"unet": model.unet(), "text_encoder": model.text_encoder()}
     parts["text_encoder"].set_attn_implementation("eager")  # its backward pass is faster on a CPU than the fused kernel's
+    if args.reading:
+        parts["reader"] = Reader()
     run = Run(args.out, parts, args.minutes, args.rate, weights=args.weights, device=device, warmup=args.warmup, decay=args.decay,
               average=args.average, muon=True)
     lessons = Lessons(args.things, args.mix, args.batch, plain=args.plain, styles=args.styles, grid=args.grid, tidy=args.tidy, shapes=args.shapes, tints=args.tints)
@@ -56,16 +60,18 @@ def main() -> None:
     print(f"{model.size(parts['unet']):.1f}M UNet, {model.size(parts['text_encoder']):.1f}M text encoder", flush=True)
 
     def step():
-        latents, ids = next(batches)
+        latents, ids, wanted = next(batches)
         noise = torch.randn_like(latents)
         # One timestep from each of B equal strata: less variance than independent draws.
         times = (torch.randperm(args.batch, device=device) + torch.rand(args.batch, device=device)) / args.batch
         times = (times ** args.lean * 1000).long().clamp(max=999)
         signal, amount = kept[times].sqrt().view(-1, 1, 1, 1), (1 - kept[times]).sqrt().view(-1, 1, 1, 1)
-        with torch.autocast(torch.device(device).type, torch.bfloat16):
+        with autocast(device):
             context = parts["text_encoder"](ids).last_hidden_state
             out = parts["unet"](signal * latents + amount * noise, times, context).sample
-        return (out.float() - (signal * noise - amount * latents)).square().mean(), args.batch, {}
+            read, values = reading_loss(parts["reader"], context, wanted) if args.reading else (0.0, {})
+        error = (out.float() - (signal * noise - amount * latents)).square().mean()
+        return error + args.reading * read, args.batch, {"error": error.detach(), **values}
 
     run.train(step)
 

@@ -3,9 +3,10 @@
 Needs nothing but this folder (its atlas holds every glyph) and torch, diffusers, transformers, tokenizers, numpy and
 pillow. A call starts from what earlier calls left in `--from` (weights in shards under 16 MiB), trains for the given
 minutes and leaves its own shards (averaged weights in fp16) and the log, with what it did not train copied along, so
-that the next call needs only the last one's files (42 MiB in all). Without `--stage` the autoencoder comes first, then
-the diffusion model as often as there is time; the judge last, when asked for. What follows `--` goes to the stage's
-trainer, for instance `-- --device cpu` to try it without a GPU, or a `--mix` of lessons.
+that the next call needs only the last one's files (50 MiB in all). Without `--stage` the autoencoder comes first, then
+the words (a minute or two are enough), then the diffusion model as often as there is time; the judge last, when asked
+for. What follows `--` goes to the stage's trainer, for instance `-- --device cpu` to try it without a GPU, or a
+`--mix` of lessons.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 import torch
 
 SHARD = 15 * 2**20
+MODULES = {"vae": "training.autoencoder", "words": "training.reading", "diffusion": "training.diffusion"}
 
 
 def split(state: dict[str, dict[str, torch.Tensor]], directory: Path, name: str) -> None:
@@ -49,7 +51,7 @@ def join(directory: Path, name: str) -> dict[str, dict[str, torch.Tensor]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--stage", choices=("vae", "diffusion", "judge"), help="else the first that --from lacks of vae, diffusion")
+    parser.add_argument("--stage", choices=(*MODULES, "judge"), help="else the first that --from lacks of vae, words, diffusion")
     parser.add_argument("--minutes", type=float, default=8.5)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--from", dest="source", type=Path, help="what an earlier call left")
@@ -57,23 +59,25 @@ def main() -> None:
     parser.add_argument("rest", nargs="*", help="further options of the stage's trainer, after --")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
+    earlier = {stage: join(args.source, stage) for stage in MODULES} if args.source else {}
     if not args.stage:
-        args.stage = "diffusion" if args.source and any(args.source.glob("vae-*.pt")) else "vae"
+        args.stage = next((stage for stage in MODULES if not earlier.get(stage)), "diffusion")
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder)
         if args.stage == "judge":
             sys.exit(subprocess.call([sys.executable, "-m", "training.judge", "--minutes", str(args.minutes), "--batch", "256", "--out", str(args.out / "judge.pt"), *args.rest]))
-        module = {"vae": "training.autoencoder", "diffusion": "training.diffusion"}[args.stage]
-        command = [sys.executable, "-m", module, "--minutes", str(args.minutes), "--out", str(run), "--threads", "8"]
-        command += ["--batch", "256", "--rate", "1e-3", "--workers", str(args.workers)] if args.stage == "diffusion" else ["--batch", "64", "--rate", "2e-3"]
-        if args.source and (state := join(args.source, args.stage)):
-            torch.save({"unet": state["unet"], "text_encoder": state["text_encoder"]} if args.stage == "diffusion" else state, run / "start.pt")
+        command = [sys.executable, "-m", MODULES[args.stage], "--minutes", str(args.minutes), "--out", str(run), "--threads", "8"]
+        command += {"vae": ["--batch", "64", "--rate", "2e-3"], "words": ["--batch", "512"],
+                    "diffusion": ["--batch", "256", "--rate", "1e-3", "--workers", str(args.workers)]}[args.stage]
+        start = earlier.get(args.stage) or (earlier.get("words") if args.stage == "diffusion" else None)
+        if start:
+            torch.save({**start, "images": start["images"]["seen"].item()}, run / "start.pt")
             command += ["--weights", str(run / "start.pt")]
         code = subprocess.call([*command, *args.rest])
         if code:
             sys.exit(code)
         checkpoint = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
-        split(checkpoint["average"], args.out, args.stage)
+        split({**checkpoint["average"], "images": {"seen": torch.tensor(checkpoint["images"])}}, args.out, args.stage)
         if (run / "log.jsonl").exists():  # a run of less than half a minute logs nothing
             shutil.copy(run / "log.jsonl", args.out / f"{args.stage}.jsonl")
         for path in args.source.glob("*-*.pt") if args.source else ():

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .codec import Codec
+from .precision import autocast
 from .render import Renderer
 from .world import BACKGROUNDS, COLOUR_NAMES, NAMES, RELATIONS, Sampler, Scene
 
@@ -160,7 +161,7 @@ def main() -> None:
                 x = F.interpolate(F.avg_pool2d(x, 2), scale_factor=2, mode="bilinear", align_corners=False)
             x = x + 0.15 * rng.random() * torch.randn_like(x)
         heat, tint, ground = (t.to(device) for t in targets(scenes))
-        with torch.autocast(torch.device(device).type, torch.bfloat16):
+        with autocast(device):
             logits, colours, grounds = (t.float() for t in net(x.contiguous(memory_format=torch.channels_last)))
         p = logits.sigmoid()
         # Quality focal loss (Li et al. 2020): the error itself weighs the cross-entropy.

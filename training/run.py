@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -35,11 +35,12 @@ class Run:
     """One bounded piece of training. `minutes` is wall-clock; the rate warms up, holds, and decays over the last part.
 
     `modules` are saved whole, the parameters among them that require gradients are trained. A checkpoint in
-    `directory` is resumed, optimizer, average and all; else `weights`, if given, are the start. `muon`: that optimizer in place of AdamW. `device` is where
+    `directory` is resumed, optimizer, average and all; else `weights`, if given, are the start: of several files a later
+    one's averaged or plain weights replace an earlier one's, and modules that none of them has start fresh. `muon`: that optimizer in place of AdamW. `device` is where
     all of it lives.
     """
 
-    def __init__(self, directory: Path, modules: dict[str, torch.nn.Module], minutes: float, rate: float, *, weights: Path | None = None,
+    def __init__(self, directory: Path, modules: dict[str, torch.nn.Module], minutes: float, rate: float, *, weights: Sequence[Path] = (),
                  device: str | torch.device = "cpu", warmup: int = 200, decay: float = 0.4, average: float = 0.999, muon: bool = False,
                  every: float = 240):
         self.directory, self.modules, self.minutes, self.rate, self.warmup, self.decay, self.every = directory, modules, minutes, rate, warmup, decay, every
@@ -47,16 +48,20 @@ class Run:
         directory.mkdir(parents=True, exist_ok=True)
         checkpoint = directory / "checkpoint.pt"
         state = torch.load(checkpoint, map_location="cpu", weights_only=True) if checkpoint.exists() else None
-        start = state or (torch.load(weights, map_location="cpu", weights_only=True) if weights else None)
+        start = state or {}
+        for path in () if state else weights:
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
+            start |= {name: part for name, part in loaded.get("average", loaded).items() if name in modules}
+            if modules.keys() - {"reader"} <= loaded.keys():  # what another kind of run has seen does not count here
+                start["images"] = loaded.get("images", 0)
         for name, module in modules.items():
-            if start:
+            if name in start:
                 module.load_state_dict(start[name])
             module.to(device, memory_format=torch.channels_last).train()
         self.parameters = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
         self.optimizer = Muon(list(modules.values()), rate) if muon else torch.optim.AdamW(self.parameters, lr=rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
         self.average = Average(modules, average)
-        if start:
-            self.images = start.get("images", 0)
+        self.images = start.get("images", 0)
         if state:
             self.optimizer.load_state_dict(state["optimizer"])
             self.average.steps = state["average_steps"]

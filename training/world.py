@@ -179,6 +179,8 @@ def make_heldout(seed: int = 20) -> dict:
 
 # How often each kind of scene is drawn while training.
 MIX = {"single": 0.22, "colour": 0.12, "staged": 0.07, "two": 0.14, "position": 0.18, "count": 0.16, "binding": 0.09, "scene": 0.02}
+# The same for tidy scenes, where most is to be learned from pairs.
+LESSONS = {"centred": 0.1, "staged": 0.12, "single": 0.12, "two": 0.18, "position": 0.2, "count": 0.14, "binding": 0.12, "scene": 0.02}
 
 
 class Sampler:

@@ -15,6 +15,8 @@ from training.model import LENGTH, Words, scheduler
 from training.muon import Muon, orthogonal
 from training.render import Renderer
 from training.feed import Lessons, feed
+from training.gpu import join, split
+from training.reading import Reader, layout, reading_loss
 from training.run import Run
 from training.world import COLOUR_NAMES, MIX, NAMES, RELATIONS, Heldout, Item, Sampler, Scene, snap
 
@@ -158,7 +160,7 @@ class Training(unittest.TestCase):
     def test_an_orthogonal_update_has_singular_values_near_one(self):
         torch.manual_seed(1)
         for shape in ((2, 40, 90), (1, 90, 40)):
-            values = torch.linalg.svdvals(orthogonal(torch.randn(shape)).float())
+            values = torch.linalg.svdvals(orthogonal(torch.randn(shape)).float())  # in bf16 or fp32, as the machine has it
             self.assertTrue(values.min() > 0.5 and values.max() < 1.4, values)
 
     def test_muon_learns_what_a_linear_layer_can(self):
@@ -177,9 +179,10 @@ class Training(unittest.TestCase):
     def test_workers_and_the_process_itself_feed_alike(self):
         lessons = Lessons(24, {"centred": 1, "two": 1}, 6, grid=True)
         for workers in (0, 1):
-            latents, ids = next(feed(lessons, workers, 3, "cpu"))
+            latents, ids, (things, colours, grounds) = next(feed(lessons, workers, 3, "cpu"))
             self.assertEqual(latents.shape, (6, 24, 16, 16))
             self.assertEqual(ids.shape, (6, LENGTH))
+            self.assertEqual((things.shape, colours.shape, grounds.shape), ((6, 64), (6, 64), (6,)))
             self.assertTrue(0.3 < latents.std().item() < 3, latents.std())
 
     def test_a_later_run_goes_on_where_an_earlier_one_stopped(self):
@@ -197,6 +200,49 @@ class Training(unittest.TestCase):
             self.assertEqual(second[0], first[1])
             self.assertGreater(second[3], first[3])
             self.assertLess(second[2], 0.05)
+
+    def test_a_later_file_of_weights_replaces_the_parts_that_it_has(self):
+        with tempfile.TemporaryDirectory() as folder:
+            files = [Path(folder) / name for name in ("all.pt", "one.pt")]
+            for value, names, file in ((1.0, ("unet", "words"), files[0]), (2.0, ("words",), files[1])):
+                torch.save({**{n: {"weight": torch.full((1, 1), value)} for n in names}, "images": 7 * value}, file)
+            parts = {name: torch.nn.Linear(1, 1, bias=False) for name in ("unet", "words", "reader")}
+            run = Run(Path(folder) / "run", parts, 0.01, 0.1, weights=files)
+            self.assertEqual([parts[n].weight.item() for n in ("unet", "words")], [1, 2])
+            self.assertEqual(run.images, 7)
+
+    def test_shards_bring_back_weights_and_how_many_images_they_saw(self):
+        with tempfile.TemporaryDirectory() as folder:
+            split({"unet": {"w": torch.arange(6.0).view(2, 3)}, "images": {"seen": torch.tensor(123456789)}}, Path(folder), "diffusion")
+            state = join(Path(folder), "diffusion")
+            self.assertTrue(torch.equal(state["unet"]["w"], torch.arange(6.0).view(2, 3)))
+            self.assertEqual(state["images"]["seen"].item(), 123456789)
+
+
+class Reading(unittest.TestCase):
+    def test_the_layout_says_what_covers_each_cell(self):
+        scene = Scene([Item(3, 0.25, 0.5, 0.25), Item(5, 0.75, 0.5, 0.25, "red")], "plain white")
+        things, colours, ground = layout([scene])
+        things, colours = things.view(8, 8), colours.view(8, 8)
+        self.assertEqual(things[3:5, 1:3].unique().tolist(), [3])
+        self.assertEqual(things[3:5, 5:7].unique().tolist(), [5])
+        self.assertEqual((things != len(NAMES)).sum().item(), 8)
+        self.assertEqual(colours[3, 1].item(), len(COLOUR_NAMES))
+        self.assertEqual(colours[3, 5].item(), COLOUR_NAMES.index("red"))
+        self.assertEqual(colours[0, 0].item(), -100)
+
+    def test_a_head_learns_to_read_what_tokens_say(self):
+        torch.manual_seed(3)
+        scenes = [Scene([Item(3, x, 0.5, 0.25)], "plain white") for x in (0.25, 0.75)]
+        reader, tokens, wanted = Reader(width=32, heads=2), torch.randn(2, 4, 32), layout(scenes)
+        optimizer = torch.optim.AdamW(reader.parameters(), lr=1e-2)
+        for _ in range(120):
+            loss, values = reading_loss(reader, tokens, wanted)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        self.assertEqual(values["right"].item(), 1)
+        self.assertLess(loss.item(), 0.1)
 
 
 class Judging(unittest.TestCase):
