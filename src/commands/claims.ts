@@ -8,7 +8,7 @@ const MOST = 10;
 
 export class Claims {
   readonly #store: Store;
-  /** by person, as the store has them; read once */
+  /** by person, as the store has them; only of those for whom something waits or is being looked up */
   readonly #known = new Map<string, Promise<readonly string[]>>();
 
   constructor(store: Store) {
@@ -22,7 +22,12 @@ export class Claims {
 
   /** All that wait for a person. They wait no longer: whoever takes them sends them. */
   async take(userId: string): Promise<readonly string[]> {
-    if ((await this.#of(userId)).length === 0) return [];
+    const known = this.#of(userId);
+    if ((await known).length === 0) {
+      // Most people have nothing waiting: they are not remembered.
+      if (this.#known.get(userId) === known) this.#known.delete(userId);
+      return [];
+    }
     let taken: readonly string[] = [];
     await this.#change(userId, (ids) => {
       taken = ids;
@@ -48,7 +53,10 @@ export class Claims {
   ): Promise<void> {
     const next = this.#of(userId).then(change);
     this.#known.set(userId, next);
-    await this.#store.setSetting(key(userId), JSON.stringify(await next));
+    next.catch(() => this.#known.delete(userId));
+    const ids = await next;
+    await this.#store.setSetting(key(userId), JSON.stringify(ids));
+    if (ids.length === 0 && this.#known.get(userId) === next) this.#known.delete(userId);
   }
 }
 

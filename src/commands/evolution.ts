@@ -7,7 +7,7 @@ import { display } from '../discord/display.js';
 import type { Exchange } from '../discord/exchange.js';
 import type { MessageBody, Row } from '../discord/message.js';
 import { button, row } from '../discord/panels.js';
-import { type Texts, textsFor } from '../discord/texts/index.js';
+import { capital, type Texts, textsFor } from '../discord/texts/index.js';
 import { UserError } from '../errors.js';
 import { isFlagged } from '../pipeline/image/infotext.js';
 import type { EncodedImage, EvolutionOptions, KeptStep } from '../pipeline/types.js';
@@ -134,7 +134,9 @@ async function picture(
     order: view.order,
     show: view.show,
   };
-  return { image: await engine.evolution(steps, options, maxBytes, model), seen: view };
+  // A sheet of more frames than there are steps says how many it has.
+  const seen = { ...view, frames: Math.min(view.frames, mostFrames(steps.length)) };
+  return { image: await engine.evolution(steps, options, maxBytes, model), seen };
 }
 
 function panel(generation: Generation, view: View, image: EncodedImage, texts: Texts): MessageBody {
@@ -142,7 +144,7 @@ function panel(generation: Generation, view: View, image: EncodedImage, texts: T
   const prompt = display(generation.parameters.prompt, 200);
   const what =
     view.kind === 'step'
-      ? texts.step(view.step, stepTotal)
+      ? capital(texts.step(view.step, stepTotal))
       : view.kind === 'changes'
         ? texts.changesTitle
         : texts.stepsTitle;
@@ -187,10 +189,11 @@ function rows(id: string, view: View, last: number, total: number, texts: Texts)
   const result: Row[] = [
     row(...kinds, ...toggles),
     row(
-      move('⏮', 1, 'first', atFirst),
-      move('◀', single ? view.step - 1 : last, 'back', atFirst),
-      move('▶', single ? view.step + 1 : 1, 'on', atLast),
-      move('⏭', last, 'last', atLast),
+      move(texts.buttons.first, 1, 'first', atFirst),
+      // From where one has been last; one who has not been anywhere comes from outside.
+      move(texts.buttons.earlier, view.step > 0 ? view.step - 1 : last, 'back', atFirst),
+      move(texts.buttons.later, view.step + 1, 'on', atLast),
+      move(texts.buttons.last, last, 'last', atLast),
     ),
   ];
   if (view.kind === 'sheet') {
@@ -200,13 +203,11 @@ function rows(id: string, view: View, last: number, total: number, texts: Texts)
         {
           type: ComponentType.StringSelect,
           custom_id: viewId(id, view, 'frames'),
-          options: [...new Set([...FRAME_CHOICES, view.frames])]
-            .sort((a, b) => a - b)
-            .map((frames) => ({
-              label: texts.frames(frames),
-              value: String(frames),
-              default: frames === view.frames,
-            })),
+          options: frameChoices(view.frames, last).map((frames) => ({
+            label: texts.frames(frames),
+            value: String(frames),
+            default: frames === view.frames,
+          })),
         },
       ],
     });
@@ -231,6 +232,17 @@ function rows(id: string, view: View, last: number, total: number, texts: Texts)
     );
   }
   return result;
+}
+
+/** How many frames a sheet may have: no more than there are steps, and all of them where they fit. */
+export function frameChoices(shown: number, steps: number): number[] {
+  const all = mostFrames(steps);
+  const fewer = FRAME_CHOICES.filter((frames) => frames < all);
+  return [...new Set([...fewer, all, shown])].sort((a, b) => a - b);
+}
+
+function mostFrames(steps: number): number {
+  return clamp(steps, 4, 64, 64);
 }
 
 /** @throws UserError when the picture itself is shown to nobody: its steps would show it */

@@ -423,8 +423,15 @@ export class Generations {
         // A bug of ours, logged by now. The picture is kept for /steps; the reply says what it can.
         delivery = await job.live.finish(endedPanel(job.facts, job.texts.broke(job.id), job.texts));
       }
+      // Where the bot may not write it reaches its owner with whatever they do next.
+      const forbidden = delivery === 'forbidden';
+      if (forbidden || job.transport.noticed) await this.#claims.add(job.generation.userId, job.id);
       if (delivery !== 'abandoned') await this.#store.delivered(job.id, job.transport.messageId);
-      if (job.transport.noticed) await this.#claims.add(job.generation.userId, job.id);
+      if (forbidden)
+        this.#logger.warn(
+          { id: job.id, channel: job.generation.reply.channelId },
+          'the bot may not write in this channel; the picture waits for its owner',
+        );
       if (delivery === 'gone')
         this.#logger.info({ id: job.id }, 'the reply is gone; nothing was sent');
     } finally {

@@ -104,7 +104,7 @@ async function refuse(
 ): Promise<boolean> {
   const id = randomUUID().slice(0, 8);
   const kind = failureOf(error).kind;
-  if (kind === 'gone') {
+  if (kind === 'gone' || kind === 'forbidden') {
     bot.logger.warn(
       { id, interaction: interaction.id },
       'the interaction was void before it was answered',

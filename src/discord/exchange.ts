@@ -228,17 +228,17 @@ export async function refuseDeferred(
 
 /** Until it has arrived, or there is nobody to arrive at. */
 async function persist(call: () => Promise<unknown>): Promise<void> {
-  const until = Date.now() + EDIT_PATIENCE;
+  const until = performance.now() + EDIT_PATIENCE;
   for (let attempt = 1; ; attempt++) {
     try {
       await call();
       return;
     } catch (error) {
       const failure = failureOf(error);
-      if (failure.kind === 'gone' || failure.kind === 'token') return;
+      if (['gone', 'forbidden', 'token'].includes(failure.kind)) return;
       if (failure.kind !== 'later') throw error;
       const wait = failure.afterMs ?? backoff(attempt);
-      if (Date.now() + wait > until) throw error;
+      if (performance.now() + wait > until) throw error;
       await delay(wait);
     }
   }

@@ -6,13 +6,15 @@ import { DiscordAPIError, HTTPError, RateLimitError } from 'discord.js';
  * - `later`: nothing wrong with the request; try again after `afterMs`. `lost` is true when it may
  *   have been carried out although no answer came.
  * - `token`: the interaction's token is dead; the bot's own may still do.
- * - `gone`: the message, its channel or the right to reach it is gone; trying again is pointless.
+ * - `gone`: the message or its channel is gone; trying again is pointless.
+ * - `forbidden`: the message or its channel is there, but closed to the bot: its picture has to reach
+ *   its owner by another way.
  * - `acknowledged`: the interaction has had its first answer.
  * - `refused`: Discord finds fault with the request itself, which is a bug of ours.
  */
 export type Failure =
   | { readonly kind: 'later'; readonly afterMs: number | undefined; readonly lost: boolean }
-  | { readonly kind: 'token' | 'gone' | 'acknowledged' | 'refused' };
+  | { readonly kind: 'token' | 'gone' | 'forbidden' | 'acknowledged' | 'refused' };
 
 /** Discord's JSON error codes that mean: there is nothing there (any more) for us. */
 const GONE: ReadonlySet<number | string> = new Set([
@@ -20,11 +22,11 @@ const GONE: ReadonlySet<number | string> = new Set([
   10_004, // unknown guild
   10_008, // unknown message
   10_062, // unknown interaction
-  50_001, // missing access
-  50_007, // cannot send messages to this user
-  50_013, // missing permissions
-  50_083, // thread is archived
 ]);
+
+/** And those that mean: not for the bot, as things stand (missing access, missing permissions,
+ * no messages to this person, an archived thread). */
+const FORBIDDEN: ReadonlySet<number | string> = new Set([50_001, 50_007, 50_013, 50_083]);
 
 /** Says what a failed call to Discord means for the caller. */
 export function failureOf(error: unknown): Failure {
@@ -37,8 +39,8 @@ export function failureOf(error: unknown): Failure {
     if (error.code === 50_027 || error.code === 10_015 || error.status === 401)
       return { kind: 'token' };
     if (error.code === 40_060) return { kind: 'acknowledged' };
-    if (GONE.has(error.code) || error.status === 404 || error.status === 403)
-      return { kind: 'gone' };
+    if (FORBIDDEN.has(error.code) || error.status === 403) return { kind: 'forbidden' };
+    if (GONE.has(error.code) || error.status === 404) return { kind: 'gone' };
     return { kind: 'refused' };
   }
   if (isTransport(error)) return { kind: 'later', afterMs: undefined, lost: true };

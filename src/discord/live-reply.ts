@@ -13,12 +13,15 @@ import type { Sent } from './rest.js';
 export type Transport = (body: MessageBody, final: boolean) => Promise<Sent>;
 
 /**
- * What became of the final state: it stands on Discord; there is no message left to carry it; or
+ * What became of the final state: it stands on Discord; there is no message left to carry it; the bot
+ * may not write where it would stand; or
  * Discord finds fault with it; or it was given up for now (the bot stops, or Discord answered nothing
  * for too long).
  */
-export type Delivery = 'delivered' | 'gone' | 'refused' | 'abandoned';
+export type Delivery = 'delivered' | 'gone' | 'forbidden' | 'refused' | 'abandoned';
 
+/** ms between tries where the bot may not write: who refuses often is refused altogether. */
+const CLOSED_PACE = 60_000;
 /** How long a farewell is tried, ms: the process is about to end. */
 const PARTING = 1200;
 /** How long the final state is tried, ms. Later a restart takes it up again. */
@@ -34,7 +37,7 @@ export class LiveReply {
   #source: (() => Promise<MessageBody | undefined>) | undefined;
   /** true while the source has been asked and has not answered */
   #pulling = false;
-  /** ms since the epoch before which only the final state may be sent */
+  /** ms on a clock that nobody sets, before which only the final state may be sent */
   #quietUntil = 0;
   /** failed tries in a row */
   #failures = 0;
@@ -118,7 +121,7 @@ export class LiveReply {
 
   async #run(): Promise<void> {
     while (this.#outcome === undefined) {
-      const quiet = this.#quietUntil - Date.now();
+      const quiet = this.#quietUntil - performance.now();
       if (this.#final !== undefined) await this.#deliver(this.#final);
       else if (this.#farewell !== undefined) await this.#part(this.#farewell);
       else if (quiet > 0) await this.#pause(quiet);
@@ -153,15 +156,20 @@ export class LiveReply {
     try {
       const sent = await this.#transport(frame, false);
       this.#failures = 0;
-      this.#quietUntil = Date.now() + sent.paceMs;
+      this.#quietUntil = performance.now() + sent.paceMs;
     } catch (error) {
       const failure = failureOf(error);
       if (failure.kind === 'gone' || failure.kind === 'token') this.#outcome ??= 'gone';
       else {
         if (failure.kind === 'refused') this.#onRefused(error);
         this.#failures += 1;
-        const wait = failure.kind === 'later' ? failure.afterMs : undefined;
-        this.#quietUntil = Date.now() + (wait ?? backoff(this.#failures));
+        const wait =
+          failure.kind === 'later'
+            ? failure.afterMs
+            : failure.kind === 'forbidden'
+              ? CLOSED_PACE
+              : undefined;
+        this.#quietUntil = performance.now() + (wait ?? backoff(this.#failures));
         // A waiting text has no successor of its own: keep it unless something newer has come.
         if (failure.kind === 'later' && this.#source === undefined) this.#frame ??= frame;
       }
@@ -170,7 +178,7 @@ export class LiveReply {
 
   /** The final state is an edit that says everything, so that repeating a lost one changes nothing. */
   async #deliver(body: MessageBody): Promise<void> {
-    const until = Date.now() + PATIENCE;
+    const until = performance.now() + PATIENCE;
     for (let attempt = 1; this.#outcome === undefined; attempt++) {
       try {
         await this.#transport(body, true);
@@ -180,18 +188,19 @@ export class LiveReply {
         const failure = failureOf(error);
         if (failure.kind !== 'later') {
           if (failure.kind === 'refused') this.#onRefused(error);
-          this.#outcome = failure.kind === 'refused' ? 'refused' : 'gone';
+          const { kind } = failure;
+          this.#outcome = kind === 'refused' || kind === 'forbidden' ? kind : 'gone';
           return;
         }
         const wait = failure.afterMs ?? backoff(attempt);
-        if (Date.now() + wait > until) this.#outcome = 'abandoned';
+        if (performance.now() + wait > until) this.#outcome = 'abandoned';
         else await delay(wait, undefined, { signal: this.#closed.signal }).catch(() => {});
       }
     }
   }
 
   async #part(body: MessageBody): Promise<void> {
-    const until = Date.now() + PARTING;
+    const until = performance.now() + PARTING;
     for (let attempt = 1; this.#outcome === undefined; attempt++) {
       try {
         await this.#transport(body, false);
@@ -199,7 +208,7 @@ export class LiveReply {
       } catch (error) {
         const failure = failureOf(error);
         const wait = failure.kind === 'later' ? (failure.afterMs ?? backoff(attempt)) : PARTING;
-        if (Date.now() + wait >= until) break;
+        if (performance.now() + wait >= until) break;
         await delay(wait, undefined, { signal: this.#closed.signal }).catch(() => {});
       }
     }

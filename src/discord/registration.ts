@@ -106,16 +106,21 @@ export async function registerCommands(
       changed = (await bring(rest, within(formerGuildId), [])) || changed;
     } catch (error) {
       // The bot is no longer in that server: nobody sees its commands there.
-      if (failureOf(error).kind !== 'gone') throw error;
+      if (!isClosed(error)) throw error;
     }
   }
   return changed;
 }
 
+/** There is no such server for this bot. */
+function isClosed(error: unknown): boolean {
+  return ['gone', 'forbidden'].includes(failureOf(error).kind);
+}
+
 /** The sentence for the one who runs the bot; the error itself where it is a bug of ours. */
 function faultOf(error: unknown, guildId: string | undefined): unknown {
   const { kind } = failureOf(error);
-  if (kind === 'gone' && guildId !== undefined) {
+  if (isClosed(error) && guildId !== undefined) {
     return new UserError(
       'guild-unknown',
       `The commands cannot be registered in the server ${guildId} (DISCORD_GUILD_ID): the bot is not in it, or was invited without the scope applications.commands.`,

@@ -161,7 +161,7 @@ export class MessageRest {
         fullRoute: Routes.channelMessage(channelId, messageId),
       });
     } catch (error) {
-      if (failureOf(error).kind === 'gone') return undefined;
+      if (['gone', 'forbidden'].includes(failureOf(error).kind)) return undefined;
       throw error;
     }
   }

@@ -172,7 +172,7 @@ export class ReplyTransport {
         });
       } catch (error) {
         const { kind } = failureOf(error);
-        if (kind !== 'token' && kind !== 'gone') throw error;
+        if (kind === 'later' || kind === 'refused') throw error;
       }
     }
     return this.#make(async () => {

@@ -7,6 +7,7 @@ import {
   ApiError,
   invalidWebhookToken,
   methodNotAllowed,
+  missingAccess,
   notFound,
   unauthorized,
   unknownMessage,
@@ -234,6 +235,8 @@ function instead(effect: Effect): Outcome | undefined {
       return { status: effect.status, body: `<html><body><h1>${effect.status}</h1></body></html>` };
     case 'unknown-message':
       return failed(unknownMessage());
+    case 'missing-access':
+      return failed(missingAccess());
     case 'dead-token':
       return failed(invalidWebhookToken());
     default:

@@ -112,6 +112,10 @@ export class FaultSwitches implements Faults {
     return this.#add({ ...NOTHING, kind: 'unknown-message' }, match);
   }
 
+  missingAccess(match: FaultMatch): Fault {
+    return this.#add({ ...NOTHING, kind: 'missing-access' }, match);
+  }
+
   deadToken(match: FaultMatch): Fault {
     return this.#add({ ...NOTHING, kind: 'dead-token' }, match);
   }

@@ -30,14 +30,11 @@ export class Keeper {
     await mkdir(directory, { recursive: true });
     const text = await readFile(join(directory, 'state.json'), 'utf8').catch(() => undefined);
     if (text === undefined) return;
-    let snapshot: Snapshot;
-    try {
-      snapshot = JSON.parse(text) as Snapshot;
-    } catch {
+    const snapshot = parse(text);
+    if (snapshot === undefined) {
       await rename(join(directory, 'state.json'), join(directory, 'state.damaged.json'));
       return;
     }
-    if (snapshot.version !== 1) return;
     await world.restore(snapshot);
     const all = [...snapshot.messages, ...snapshot.interactions, ...snapshot.uploads];
     for (const { id } of all) startAfter(id);
@@ -72,5 +69,18 @@ export class Keeper {
         this.#failed = true;
       }
     });
+  }
+}
+
+/** Undefined for what is no history of this version: cut off, or of another shape. */
+function parse(text: string): Snapshot | undefined {
+  try {
+    const value = JSON.parse(text) as Partial<Snapshot> | null;
+    const { version, secret, messages, commands, interactions, people, uploads } = value ?? {};
+    const lists = [messages, commands, interactions, people, uploads];
+    const whole = version === 1 && typeof secret === 'string' && lists.every(Array.isArray);
+    return whole ? (value as Snapshot) : undefined;
+  } catch {
+    return undefined;
   }
 }

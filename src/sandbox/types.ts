@@ -248,6 +248,7 @@ export type FaultKind =
   | 'lost'
   | 'lost-before'
   | 'unknown-message'
+  | 'missing-access'
   | 'dead-token';
 
 /** Which requests a fault hits. All that is given must hold. */
@@ -294,6 +295,8 @@ export interface Faults {
   lostBefore(match: FaultMatch): Fault;
   /** 404, code 10008. */
   unknownMessage(match: FaultMatch): Fault;
+  /** 403, code 50001. */
+  missingAccess(match: FaultMatch): Fault;
   /** 401, code 50027. */
   deadToken(match: FaultMatch): Fault;
   /**

@@ -1,7 +1,13 @@
 // What stands in the buttons of /steps, and which steps branch buttons go on from.
 
 import { expect, test } from 'vitest';
-import { FIRST_VIEW, readView, type View, viewId } from '../../src/commands/evolution.js';
+import {
+  FIRST_VIEW,
+  frameChoices,
+  readView,
+  type View,
+  viewId,
+} from '../../src/commands/evolution.js';
 import { branchStep, checkCount, wishesFor } from '../../src/commands/wishes.js';
 import { parseCustomId } from '../../src/discord/custom-id.js';
 import type { Generation } from '../../src/store/types.js';
@@ -54,4 +60,11 @@ test('seeds of several pictures follow each other and begin again after the last
   expect(() => checkCount(5)).toThrow('1 to 4');
   expect(() => checkCount(0)).toThrow('1 to 4');
   expect(() => checkCount(1.5)).toThrow('1 to 4');
+});
+
+test('a sheet is offered as many frames as there are steps at most, and all of them where they fit', () => {
+  expect(frameChoices(9, 20)).toEqual([4, 9, 16, 20]);
+  expect(frameChoices(9, 50)).toEqual([4, 9, 16, 25, 36, 49, 50]);
+  expect(frameChoices(12, 150)).toEqual([4, 9, 12, 16, 25, 36, 49, 64]);
+  expect(frameChoices(4, 2)).toEqual([4]);
 });

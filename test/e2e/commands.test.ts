@@ -206,7 +206,7 @@ test('/steps shows sheet, animation, changes and single steps in one message', a
   await press(/:on$/, 'step-2-');
   await press(/:last$/, 'step-12-');
   await press(/:back$/, 'step-11-');
-  expect(panel.content).toContain('step 11 of 12');
+  expect(panel.content).toContain('Step 11 of 12');
   await press(/:sheet$/, 'sheet-');
   const before = await world.sandbox.download(panel.attachments[0] ?? '');
   await user.select(panel, /:frames$/, ['4']);
@@ -229,7 +229,7 @@ test('/steps with options opens what was asked for, of a picture of choice', asy
   const of = String(choices[0]?.value);
   const opened = await user.command('steps', { of, step: 3, show: 'latents' });
   const panel = await opened.waitFor((m) => m.attachments.length > 0);
-  expect(panel.content).toContain('step 3 of 8');
+  expect(panel.content).toContain('Step 3 of 8');
 });
 
 test("somebody else's view of the steps is their own", async () => {
@@ -257,7 +257,7 @@ test('Vary goes on from a late step for a near copy and from an early one for an
   const opened = await user.click(subtle, /^steps:/);
   const panel = await opened.waitFor((m) => m.attachments.length > 0);
   await user.click(panel, /:first$/);
-  await opened.waitFor((m) => m.content.includes('step 1 of 10'));
+  await opened.waitFor((m) => m.content.includes('Step 1 of 10'));
 });
 
 test('Edit opens with the parameters and paints what is sent', async () => {

@@ -163,6 +163,23 @@ test('a public reply whose token has died is completed by the bot itself', async
   expect(sandbox.pings).toEqual([]);
 });
 
+test('a reply where the bot may no longer write reaches its owner with what they do next', async () => {
+  const { user, interaction, fresh } = await paint({ ...LONG, steps: 150, size: '128x128' });
+  await interaction.waitFor((m) => m.attachments.length > 0);
+  sandbox.faults.expire(interaction);
+  const closed = sandbox.faults.missingAccess({ method: 'PATCH', path: '/channels/', times: 1000 });
+  await sandbox.until(() => world.bot.output().includes('may not write in this channel'), {
+    what: 'the word to the one who runs the bot',
+  });
+  expect(fresh()).toEqual([]);
+  closed.remove();
+  const queue = await user.command('queue');
+  const late = await sandbox.until(() => queue.messages().find(isDone), { what: 'the picture' });
+  expect((late.flags ?? 0) & MessageFlags.Ephemeral).not.toBe(0);
+  await (await user.command('models')).waitFor();
+  expect(fresh()).toHaveLength(1);
+});
+
 test('a private reply whose token has died stays private, and comes with the next command', async () => {
   const { user, interaction, fresh } = await paint({
     ...LONG,

@@ -127,6 +127,11 @@ describe('a typed line', () => {
   });
 });
 
+test('commands are listed in the order in which the bot has them', () => {
+  const turned = callables([...COMMANDS].reverse(), 'de-AT');
+  expect(turned.map((one) => one.name)).toEqual(['models install', 'imagine-more', 'imagine']);
+});
+
 describe('a value', () => {
   test('is converted to the type of its option', () => {
     expect(convert(option('steps'), ' 7 ', [])).toEqual({ value: 7 });

@@ -49,9 +49,13 @@ test('a sandbox that starts again shows its history, and old tokens go on workin
   expect(BigInt(next?.id ?? 0)).toBeGreaterThan(BigInt(before.id));
 });
 
-test('a damaged history is put aside', async () => {
+test.each([
+  ['cut off', '{"version":1,'],
+  ['of another shape', '{"version":1,"messages":{}}'],
+  ['nothing', 'null'],
+])('a damaged history is put aside: %s', async (_how, text) => {
   const directory = await folder();
-  await writeFile(join(directory, 'state.json'), '{"version":1,');
+  await writeFile(join(directory, 'state.json'), text);
   const sandbox = await open({ directory });
   expect(sandbox.messages()).toEqual([]);
 });

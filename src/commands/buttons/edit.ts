@@ -7,7 +7,7 @@ import type {
 } from 'discord-api-types/v10';
 import { ComponentType, MessageFlags, TextInputStyle } from 'discord-api-types/v10';
 import { customId } from '../../discord/custom-id.js';
-import { type Texts, textsFor } from '../../discord/texts/index.js';
+import { capital, type Texts, textsFor } from '../../discord/texts/index.js';
 import { UserError } from '../../errors.js';
 import type { GenerationParameters } from '../../pipeline/types.js';
 import { modelOf } from '../engines.js';
@@ -147,7 +147,7 @@ function editWindow(
 export function labelled(label: string, input: Omit<APITextInputComponent, 'type'>) {
   return {
     type: ComponentType.Label as const,
-    label,
+    label: capital(label),
     component: { type: ComponentType.TextInput as const, required: false, ...input },
   };
 }

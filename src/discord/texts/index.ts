@@ -27,6 +27,11 @@ export function coarse(milliseconds: number): number {
   return Math.ceil(milliseconds / unit) * unit;
 }
 
+/** As a sentence or a label begins. */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** The same text in the locales that Discord is told of besides English. */
 export function localized(english: string, german: string, french: string) {
   return { english, localizations: { de: german, fr: french } } as const;

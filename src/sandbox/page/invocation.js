@@ -100,7 +100,7 @@ export function messageCommands(commands, locale) {
 }
 
 /**
- * Everything that can be typed after the slash, sorted by name.
+ * Everything that can be typed after the slash, in the bot's own order: what it is for comes first.
  * @param {readonly Command[]} commands
  * @param {string} locale
  * @returns {Callable[]}
@@ -141,7 +141,7 @@ export function callables(commands, locale) {
     };
     walk(command, [], [label]);
   }
-  return out.sort((a, b) => a.label.localeCompare(b.label));
+  return out;
 }
 
 /**
