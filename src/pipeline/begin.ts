@@ -84,7 +84,8 @@ function skippedCalls({ parameters, scheduler }: BeginOptions): number {
   if (strength === undefined || scheduler.shortened) return 0;
   const kept = Math.min(steps * strength, steps);
   const left = scheduler.flow ? Math.trunc(steps - kept) : steps - Math.trunc(kept);
-  if (left >= steps) {
+  // PNDM has a call more than steps, which is left when no step is.
+  if (left * scheduler.order >= scheduler.timesteps.length) {
     const least = Math.ceil(1 / strength);
     throw new UserError(
       'strength-too-small',

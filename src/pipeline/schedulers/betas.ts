@@ -11,13 +11,10 @@ export interface ForwardProcess {
   readonly betaSchedule: BetaSchedule;
 }
 
-type BetaSchedule =
-  | 'linear'
-  | 'scaled_linear'
-  | 'squaredcos_cap_v2'
-  | 'exp'
-  | 'laplace'
-  | 'sigmoid';
+/** what every class knows */
+const COMMON_SCHEDULES = ['linear', 'scaled_linear', 'squaredcos_cap_v2'] as const;
+const BETA_SCHEDULES = [...COMMON_SCHEDULES, 'exp', 'laplace', 'sigmoid'] as const;
+type BetaSchedule = (typeof BETA_SCHEDULES)[number];
 
 export interface ForwardOptions {
   readonly betaStart?: number;
@@ -43,12 +40,13 @@ export function forwardProcess(
   const trained = config.optionalNumbers('trained_betas');
   const start = config.number('beta_start', options.betaStart ?? 0.0001, 0, 1);
   const end = config.number('beta_end', options.betaEnd ?? 0.02, 0, 1);
-  const schedule = config.choice<BetaSchedule>('beta_schedule', options.schedule ?? 'linear', [
-    'linear',
-    'scaled_linear',
-    'squaredcos_cap_v2',
-    ...(options.moreSchedules ?? []),
-  ]);
+  const known = [...COMMON_SCHEDULES, ...(options.moreSchedules ?? [])];
+  const schedule = config.choice<BetaSchedule>(
+    'beta_schedule',
+    options.schedule ?? 'linear',
+    // betas that a file brings along need no schedule, whatever it says
+    trained === undefined ? known : BETA_SCHEDULES,
+  );
   if (trained !== undefined && trained.length < asked) {
     config.reject('trained_betas', `num_train_timesteps (${asked}) of them`);
   }

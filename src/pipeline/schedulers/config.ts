@@ -18,7 +18,7 @@ export function parseSchedulerConfig(text: string): unknown {
   return JSON.parse(json);
 }
 
-/** The keys of one config. A key that is absent or null has its default. */
+/** The keys of one config. A key that is absent has its default; so has one that is null, but a flag. */
 export class SchedulerConfig {
   readonly className: string;
   private readonly values: Readonly<Record<string, unknown>>;
@@ -48,8 +48,10 @@ export class SchedulerConfig {
     return value;
   }
 
+  /** A null is false, as Python takes it, whatever the class's own default. */
   flag(key: string, fallback: boolean): boolean {
-    const value = this.values[key] ?? fallback;
+    const given = this.values[key];
+    const value = given === null ? false : (given ?? fallback);
     if (typeof value !== 'boolean') this.reject(key, 'true or false');
     return value;
   }
