@@ -105,7 +105,7 @@ export function parseImagine(args: readonly string[]): ImagineArguments | 'help'
     negative: values.negative ?? '',
     seed: whole('seed', values.seed, 0, 2 ** 32 - 1),
     steps: whole('steps', values.steps, 1, 150),
-    guidance: number('guidance', values.guidance, 1, 30),
+    guidance: number('guidance', values.guidance, 0, 30),
     width: whole('width', values.width, 1, 8192),
     height: whole('height', values.height, 1, 8192),
     scheduler: values.scheduler === undefined ? undefined : schedulerNamed(values.scheduler),

@@ -38,7 +38,7 @@ export const IMAGINE_HELP = `ylem imagine "PROMPT" --out FILE.png [options]
   --negative TEXT       what the picture should not show
   --seed N              0 to 4294967295; random and printed unless given
   --steps N             1 to 150; the model's own number unless given
-  --guidance X          1 (none) to 30; the model's own unless given
+  --guidance X          0 to 30, 0 and 1 being none; the model's own unless given
   --width W, --height H pixels; unless given, those of --init or the model's own
   --scheduler NAME      the model's own unless given, or one of:
 ${listed(SCHEDULER_NAMES)}

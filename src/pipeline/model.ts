@@ -122,7 +122,7 @@ export class Model {
     const pixels =
       init === undefined || start?.kind === 'resume'
         ? undefined
-        : await readInit(init, width, height);
+        : await readInit(init, width, height, vaeScale);
     const beginning = await begin({
       family: this.#family,
       scheduler,

@@ -31,7 +31,7 @@ const RANGES: Readonly<Record<keyof OwnSettings, Range>> = {
   width: { ...LIMITS.side, whole: true },
   height: { ...LIMITS.side, whole: true },
   guidanceRescale: { min: 0, max: 1 },
-  trueGuidanceScale: LIMITS.guidanceScale,
+  trueGuidanceScale: { ...LIMITS.guidanceScale, min: 1 },
 };
 
 /** @throws UserError 'model-setting' that names the key and what it may be */

@@ -11,7 +11,8 @@ import {
 
 export const LIMITS = {
   steps: { min: 1, max: 150 },
-  guidanceScale: { min: 1, max: 30 },
+  /** 1 and below is none; graphs that take the guidance as an input are given it as it is */
+  guidanceScale: { min: 0, max: 30 },
   seed: { min: 0, max: 2 ** 32 - 1 },
   /** px */
   side: { min: 64, max: 2048 },
@@ -117,8 +118,8 @@ export function checkInit(
 const SPARE = 2.25;
 
 /**
- * The size to paint an init image at: its own where the model can, else one of its proportions with
- * about the model's own number of pixels.
+ * The size to paint an init image at: its own where the model can, down to whole multiples as diffusers
+ * takes it, else one of its proportions with about the model's own number of pixels.
  * @param image px
  * @param given sides that are settled already, px
  */
@@ -129,11 +130,13 @@ export function sizeLike(
 ): { readonly width: number; readonly height: number } {
   const { sizeMultiple: multiple, defaultWidth, defaultHeight } = info;
   const ratio = image.width / image.height;
-  const nearest = (side: number) => {
+  const within = (side: number) => {
     const min = Math.ceil(LIMITS.side.min / multiple) * multiple;
     const max = Math.floor(LIMITS.side.max / multiple) * multiple;
-    return Math.min(max, Math.max(min, Math.round(side / multiple) * multiple));
+    return Math.min(max, Math.max(min, side));
   };
+  const nearest = (side: number) => within(Math.round(side / multiple) * multiple);
+  const below = (side: number) => within(Math.floor(side / multiple) * multiple);
   if (given.width !== undefined) {
     return { width: given.width, height: given.height ?? nearest(given.width / ratio) };
   }
@@ -142,7 +145,9 @@ export function sizeLike(
   }
   const own = defaultWidth * defaultHeight;
   const area = image.width * image.height;
-  const scale = area <= own * SPARE && area >= own / SPARE ? 1 : Math.sqrt(own / area);
+  if (area <= own * SPARE && area >= own / SPARE)
+    return { width: below(image.width), height: below(image.height) };
+  const scale = Math.sqrt(own / area);
   return { width: nearest(image.width * scale), height: nearest(image.height * scale) };
 }
 

@@ -61,7 +61,7 @@ export interface GenerationParameters {
   readonly seed: number;
   /** 1 to 150 denoising steps asked for */
   readonly steps: number;
-  /** 1 (no guidance) to 30 */
+  /** 0 to 30; 1 and below is no guidance, but for models that take it as an input */
   readonly guidanceScale: number;
   /** px, a multiple of the model's `sizeMultiple` */
   readonly width: number;

@@ -21,6 +21,7 @@ describe('takes', () => {
     { seed: 2 ** 32 - 1 },
     { steps: 1 },
     { steps: 150 },
+    { guidanceScale: 0 },
     { guidanceScale: 1 },
     { guidanceScale: 30 },
     { width: 64, height: 2048 },
@@ -41,7 +42,7 @@ describe('refuses, saying what is wrong and what is allowed', () => {
     [{ seed: Number.NaN }, /seed/],
     [{ steps: 0 }, /steps.*1 to 150/],
     [{ steps: 151 }, /steps/],
-    [{ guidanceScale: 0.9 }, /guidance.*1 to 30/],
+    [{ guidanceScale: -0.1 }, /guidance.*0 to 30/],
     [{ guidanceScale: Number.NaN }, /guidance/],
     [{ width: 513 }, /multiples of 8.*512x512/],
     [{ width: 56 }, /64 to 2048/],
@@ -65,7 +66,7 @@ describe('the size for an init image', () => {
 
   it('is its own where the model can paint that, to the next multiple', () => {
     expect(like(512, 768)).toBe('512x768');
-    expect(like(640, 427)).toBe('640x424');
+    expect(like(640, 431)).toBe('640x424');
   });
 
   it("keeps its proportions at about the model's number of pixels otherwise", () => {

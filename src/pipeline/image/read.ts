@@ -3,7 +3,7 @@
 import sharp from 'sharp';
 import { UserError } from '../../errors.js';
 import type { FloatTensor, InitImage, RgbImage } from '../types.js';
-import { middle, resample, type Size } from './resample.js';
+import { type Box, middle, resample, type Size } from './resample.js';
 
 /** Pixels that a sent picture may have: more than any camera in a telephone, less than a bomb. */
 const MAX_PIXELS = 120_000_000;
@@ -22,33 +22,48 @@ export interface InitPixels {
 }
 
 /**
- * An init image and its mask as tensors, resized as diffusers resizes them, but never stretched: the
+ * An init image and its mask as tensors, resized as diffusers resizes them, but not stretched: the
  * picture fills width x height and is cropped evenly at what is too much; the mask is laid over the
- * picture and cropped with it. The first frame of an animation is taken; EXIF orientation is heeded;
+ * picture and cropped with it. Only what its sides have beyond whole latents is not cropped but
+ * squeezed in, as in diffusers, whose pictures are then the same. The first frame of an animation is taken; EXIF orientation is heeded;
  * transparent parts of the image become white, those of the mask black.
  * @param width px
  * @param height px
+ * @param latent px per latent; absent: nothing is squeezed in
  * @throws UserError 'bad-image' or 'image-too-large'
  */
 export async function readInit(
   { image, mask }: InitImage,
   width: number,
   height: number,
+  latent = 1,
 ): Promise<InitPixels> {
   const to = { width, height };
   const from = await inspect(image, 'init image');
   const picture = await decoded(image, '#ffffff', 'init image', to);
-  const pictures = { image: normalised(covering(picture, to), width, height) };
+  const shown = partShown(from, to, latent);
+  /** that part of a picture of any other size */
+  const sized = ({ data, ...own }: RgbImage): Uint8Array => {
+    // Multiplied first: the edges of the one are then exactly those of the other.
+    const across = (x: number) => (x * own.width) / from.width;
+    const down = (y: number) => (y * own.height) / from.height;
+    const { left, top, right, bottom } = shown;
+    const box = { left: across(left), top: down(top), right: across(right), bottom: down(bottom) };
+    return resample(data, own, box, to);
+  };
+  const pictures = { image: normalised(sized(picture), width, height) };
   if (mask === undefined) return pictures;
   await inspect(mask, 'mask');
   const drawn = await decoded(mask, '#000000', 'mask', to);
-  // The mask's part that lies over the picture's middle, whatever its own size.
-  const { left, top, right, bottom } = middle(from, to);
-  // Multiplied first: the edges of the one are then exactly those of the other.
-  const across = (x: number) => (x * drawn.width) / from.width;
-  const down = (y: number) => (y * drawn.height) / from.height;
-  const box = { left: across(left), top: down(top), right: across(right), bottom: down(bottom) };
-  return { ...pictures, mask: binary(resample(drawn.data, drawn, box, to), width, height) };
+  return { ...pictures, mask: binary(sized(drawn), width, height) };
+}
+
+/** The middle of a picture, or all of it where its sides are longer by less than a latent. */
+function partShown(from: Size, to: Size, latent: number): Box {
+  const over = [from.width - to.width, from.height - to.height];
+  return over.every((rest) => rest >= 0 && rest < latent)
+    ? { left: 0, top: 0, right: from.width, bottom: from.height }
+    : middle(from, to);
 }
 
 /** The size of a picture as it is shown, px. @throws UserError 'bad-image' or 'image-too-large' */
@@ -128,11 +143,6 @@ async function decoded(
 /** Whether a colour profile calls itself sRGB, in the ASCII of version 2 or the UTF-16 of version 4. */
 function namesSrgb(icc: Buffer): boolean {
   return icc.includes('sRGB') || icc.includes(Buffer.from('sRGB', 'utf16le').swap16());
-}
-
-/** The middle of a picture at a size that it fills. */
-function covering({ data, ...from }: RgbImage, to: Size): Uint8Array {
-  return resample(data, from, middle(from, to), to);
 }
 
 /** As diffusers' VaeImageProcessor: 8 bits to [-1, 1] in float32. */

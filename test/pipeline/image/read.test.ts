@@ -4,6 +4,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../src/errors.js';
 import { imageSize, readInit } from '../../../src/pipeline/image/read.js';
+import { resample } from '../../../src/pipeline/image/resample.js';
 import type { FloatTensor } from '../../../src/pipeline/types.js';
 
 /** Raw RGB by a function of the place. */
@@ -124,6 +125,27 @@ describe('an init image', () => {
     expect((await sharp(image).metadata()).pages).toBe(2);
     const { image: tensor } = await readInit({ image }, 64, 64);
     expect(colour(tensor, 3, 3)[0]).toBeGreaterThan(240);
+  });
+});
+
+describe('what an image has beyond whole latents', () => {
+  const odd = halves(70, 67).png().toBuffer();
+  const whole = async (latent: number) =>
+    (await readInit({ image: await odd }, 64, 64, latent)).image;
+
+  it('is squeezed in, as diffusers does, and cropped where it is more', async () => {
+    const { data, info } = await sharp(await odd)
+      .removeAlpha()
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    const box = { left: 0, top: 0, right: 70, bottom: 67 };
+    const squeezed = resample(data, info, box, { width: 64, height: 64 });
+    const level = (tensor: FloatTensor, i: number) => Math.round((tensor.data[i]! / 2 + 0.5) * 255);
+    const red = (tensor: FloatTensor) =>
+      Array.from({ length: 64 * 64 }, (_, i) => level(tensor, i));
+    const expected = Array.from({ length: 64 * 64 }, (_, i) => squeezed[3 * i]!);
+    expect(red(await whole(8))).toEqual(expected);
+    expect(red(await whole(4))).not.toEqual(expected);
   });
 });
 
