@@ -1,6 +1,7 @@
 // The environment, parsed once: every variable with its default and range, and one error that
 // lists all that is wrong. `.env.example` explains the same variables; a test keeps the two alike.
 
+import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -276,8 +277,22 @@ export function embeddedModel(): string {
   return fileURLToPath(new URL('../models/hydrogen', import.meta.url));
 }
 
+/**
+ * The process's variables with those of `.env` in the working directory.
+ * @throws UserError 'config-invalid' for a file that is there and cannot be read: its settings must
+ *   not be passed over in silence
+ */
 function environment(): NodeJS.ProcessEnv {
-  readDotenv({ quiet: true });
+  const { error } = readDotenv({ quiet: true });
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  if (code === 'ENOENT') return process.env;
+  if (error !== undefined) {
+    throw new UserError('config-invalid', `The file .env cannot be read (${code}).`);
+  }
+  // Windows' PowerShell writes UTF-16, of which nothing would be understood.
+  if (readFileSync('.env').includes(0)) {
+    throw new UserError('config-invalid', 'The file .env is not in UTF-8; save it as UTF-8.');
+  }
   return process.env;
 }
 

@@ -1,13 +1,15 @@
 // The settings: defaults, ranges, the errors that name them, and .env.example, which must agree.
 
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { loadConfig, VARIABLES } from '../src/config.js';
 import { UserError } from '../src/errors.js';
 import { LIMITS } from '../src/pipeline/parameters.js';
+import { ylem } from './support/command.js';
 
 const TOKEN = 'MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcDE.abcdefghijklmnopqrstuvwxyz0123456789AB';
 
@@ -255,5 +257,40 @@ describe('.env.example', () => {
         VARIABLES.filter((name) => /THREADS|ENGINES|PORT|DAYS|GB|QUEUE|MAX/.test(name)),
       ),
     );
+  });
+});
+
+describe('.env', () => {
+  const bom = '\ufeff';
+  const lines = [
+    `${bom}YLEM_KEEP_DAYS="12" # quoted`,
+    "YLEM_SAFETY='off'",
+    'YLEM_NOISE=nv',
+    'YLEM_KEEP_GB=none',
+  ];
+  test.each<[string, (file: string) => Promise<unknown>, RegExp]>([
+    [
+      'with a byte order mark, quotes and the line ends of Windows is understood',
+      (file) => writeFile(file, lines.join('\r\n')),
+      // All but the one that is wrong.
+      /wrong: YLEM_KEEP_GB must be a number from 0.1 to 100000, got "none"\.$/m,
+    ],
+    [
+      'in UTF-16 is refused, not passed over',
+      (file) => writeFile(file, Buffer.from(`${bom}${lines.join('\r\n')}`, 'utf16le')),
+      /\.env is not in UTF-8; save it as UTF-8\.$/m,
+    ],
+    [
+      'that cannot be read is refused',
+      (file) => mkdir(file),
+      /\.env cannot be read \(EISDIR\)\.$/m,
+    ],
+  ])('%s', async (_what, write, sentence) => {
+    const folder = await mkdtemp(join(tmpdir(), 'ylem-env-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    await write(join(folder, '.env'));
+    const { stderr, status } = await ylem(folder, {}, 'start');
+    expect(stderr).toMatch(sentence);
+    expect(status).toBe(1);
   });
 });
