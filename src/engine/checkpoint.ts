@@ -15,13 +15,14 @@ export interface Checkpoint {
   readonly state: Uint8Array;
 }
 
+/** Without a branch the state is all there is to say: it is large, and is not copied at every step. */
 export function packCheckpoint(checkpoint: Checkpoint): Uint8Array {
-  return serialize(checkpoint);
+  return checkpoint.branch === undefined ? checkpoint.state : serialize(checkpoint);
 }
 
 /** @throws Error when the bytes are no checkpoint */
 export function unpackCheckpoint(bytes: Uint8Array): Checkpoint {
-  const { branch, state } = deserialize(bytes) as Checkpoint;
+  const packed = deserialize(bytes) as Partial<Checkpoint>;
   // Own memory, aligned: the view that deserialize gives begins anywhere.
-  return { branch, state: Uint8Array.from(state) };
+  return { branch: packed.branch, state: Uint8Array.from(packed.state ?? bytes) };
 }

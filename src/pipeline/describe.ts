@@ -17,6 +17,7 @@ import {
   schedulerDisplayName,
   schedulerWarnings,
 } from './schedulers/index.js';
+import { stampOf } from './stamp.js';
 import type { ModelFacts } from './types.js';
 
 /** One graph of a directory, with its weights. */
@@ -76,8 +77,26 @@ const OPTIONAL = [
 /** bytes at the beginning, in the middle and at the end of the weights that go into the fingerprint */
 const SAMPLE = 1 << 16;
 
+/** Sound directories that have not changed: each picture asks for its model's. */
+const KNOWN = new Map<string, { readonly stamp: string; readonly description: ModelDescription }>();
+const MOST_KNOWN = 100;
+
 /** @param directory a diffusers ONNX directory, relative to the working directory or absolute */
 export async function describeModel(directory: string): Promise<ModelDescription> {
+  const root = resolve(directory);
+  const stamp = await stampOf(root);
+  const known = KNOWN.get(root);
+  if (known !== undefined && known.stamp === stamp) return known.description;
+  KNOWN.delete(root);
+  const description = await readAnew(directory);
+  if (stamp !== undefined && description.problems.length === 0) {
+    if (KNOWN.size >= MOST_KNOWN) KNOWN.clear();
+    KNOWN.set(root, { stamp, description });
+  }
+  return description;
+}
+
+async function readAnew(directory: string): Promise<ModelDescription> {
   try {
     return await read(directory);
   } catch (error) {

@@ -49,8 +49,12 @@ export function toHalf(values: Float32Array): Uint16Array {
   return halves;
 }
 
+/** the value of every pattern of 16 bits; made when the first halves come */
+let table: Float32Array | undefined;
+
 export function fromHalf(bits: Uint16Array): Float32Array {
+  table ??= Float32Array.from({ length: 1 << 16 }, (_, pattern) => halfValue(pattern));
   const values = new Float32Array(bits.length);
-  for (let i = 0; i < bits.length; i++) values[i] = halfValue(bits[i]!);
+  for (let i = 0; i < bits.length; i++) values[i] = table[bits[i]!]!;
   return values;
 }

@@ -2,16 +2,14 @@
 
 import sharp from 'sharp';
 import type { EncodedImage, RgbImage } from '../types.js';
-import { readText, withText } from './png.js';
+import { readText, withText, writePng } from './png.js';
 
 const raw = (image: RgbImage) =>
   sharp(image.data, { raw: { width: image.width, height: image.height, channels: 3 } });
 
 /** The same pixels and text give the same bytes. */
 export async function encodePng(image: RgbImage, parameters?: string): Promise<EncodedImage> {
-  const png = await raw(image)
-    .png({ compressionLevel: 3, adaptiveFiltering: false, palette: false })
-    .toBuffer();
+  const png = await writePng(image);
   const bytes = parameters === undefined ? png : withText(png, 'parameters', parameters);
   return { bytes, type: 'image/png', width: image.width, height: image.height };
 }

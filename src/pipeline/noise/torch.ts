@@ -162,7 +162,8 @@ export class TorchGenerator {
   state(): Uint8Array {
     const bytes = new Uint8Array(STATE_BYTES);
     const view = new DataView(bytes.buffer);
-    for (let i = 0; i < N; i++) view.setUint32(4 * i, this.mt[i]!, true);
+    // Little-endian, as every platform is that onnxruntime runs on.
+    bytes.set(new Uint8Array(this.mt.buffer));
     view.setUint32(4 * N, this.index, true);
     view.setFloat64(4 * N + 4, this.cached ?? 0, true);
     view.setUint8(4 * N + 12, this.cached === undefined ? 0 : 1);
