@@ -23,7 +23,8 @@ export async function readJson(
     throw new UserError('model-file-missing', `The model lacks ${name}.`, { file: name });
   }
   try {
-    return parse(text);
+    // Editors on Windows begin a file with a byte order mark, which JSON does not know.
+    return parse(text.replace(/^\uFEFF/, ''));
   } catch {
     throw new UserError('model-file-damaged', `The model's ${name} is no valid JSON.`, {
       file: name,

@@ -4,6 +4,7 @@ import {
   cp,
   mkdir,
   mkdtemp,
+  readFile,
   rename,
   rm,
   symlink,
@@ -54,6 +55,23 @@ describe('a sound directory', () => {
     expect((await describeModel(TINY)).fingerprint).toBe(before.fingerprint);
     await cp(join(FIXTURES, 'tiny-sd-variants/unet-int64.onnx'), join(folder, 'unet/model.onnx'));
     expect((await describeModel(folder)).fingerprint).not.toBe(before.fingerprint);
+  });
+
+  it('may have files that begin with a byte order mark', async () => {
+    const folder = await copyOfTiny();
+    for (const name of [
+      'model_index.json',
+      'scheduler/scheduler_config.json',
+      'unet/config.json',
+    ]) {
+      const path = join(folder, name);
+      await writeFile(path, `\uFEFF${await readFile(path, 'utf8')}`);
+    }
+    const { facts, problems } = await describeModel(folder);
+    expect(problems).toEqual([]);
+    const model = await loadModel(folder, { threads: 1 });
+    expect(model.info).toMatchObject({ ...facts });
+    await model.dispose();
   });
 
   it('says the precision of its parts', async () => {
