@@ -1,0 +1,88 @@
+// A picture reaches its owner also when the disk takes nothing any more.
+
+import { expect, test, vi } from 'vitest';
+import type { EnginePool } from '../../src/commands/engines.js';
+import type { Job } from '../../src/commands/job.js';
+import { Painter } from '../../src/commands/painting.js';
+import { tellFailure } from '../../src/discord/errors.js';
+import type { Engine, EngineRun, RunHandlers, RunResult } from '../../src/engine/types.js';
+import { UserError } from '../../src/errors.js';
+import { createLogger } from '../../src/log.js';
+import { createLocalQueue } from '../../src/queue/local.js';
+import type { Store } from '../../src/store/types.js';
+import { keptStep, newGeneration } from '../store/support.js';
+
+const FULL = new UserError(
+  'store-full',
+  'There is no space left on the disk for the database /home/ylem/data/ylem.sqlite.',
+);
+
+/** Reads, and fails to write. */
+const fullStore = {
+  start: () => Promise.reject(FULL),
+  keepStep: () => Promise.reject(FULL),
+  finish: () => Promise.reject(FULL),
+  checkpoint: async () => undefined,
+} as unknown as Store;
+
+const RESULT: RunResult = {
+  image: { bytes: new Uint8Array([1, 2, 3]), type: 'image/png', width: 8, height: 8 },
+  index: 3,
+  total: 3,
+  stopped: false,
+  flagged: false,
+  infotext: 'x',
+  timings: { load: 0, encode: 1, unet: [1, 1, 1], decode: 1, file: 1, total: 6 },
+};
+
+/** Three steps, then the picture. */
+const engine = {
+  run: (_job: unknown, handlers: RunHandlers) => {
+    for (const index of [1, 2, 3]) {
+      handlers.onStep?.({
+        ...{ index, total: 3, timestep: 0, milliseconds: 1 },
+        ...{ kept: keptStep(index, 3), checkpoint: new Uint8Array(1) },
+      });
+    }
+    return { result: Promise.resolve(RESULT), cancel: () => {} } as unknown as EngineRun;
+  },
+} as unknown as Engine;
+
+test('what cannot be kept is shown all the same, and the log is told once for all steps', async () => {
+  const bug = vi.fn();
+  const give = vi.fn();
+  const { init: _, ...generation } = newGeneration('g1');
+  const job = {
+    generation: { ...generation, hasInit: false, hasMask: false },
+    stepped: () => {},
+    begin: () => {},
+    end: vi.fn(),
+  };
+  const painter = new Painter({
+    store: fullStore,
+    queue: createLocalQueue({ perUser: 1, total: 1 }, 1),
+    engines: { take: () => engine, give } as unknown as EnginePool,
+    logger: createLogger('silent'),
+    bug,
+  });
+  const painted = await painter.paint(job as unknown as Job, new AbortController().signal);
+  expect(painted.file.bytes).toEqual(RESULT.image.bytes);
+  // The start, one step, the end.
+  expect(bug.mock.calls).toEqual([
+    [FULL, 'g1'],
+    [FULL, 'g1'],
+    [FULL, 'g1'],
+  ]);
+  expect(give).toHaveBeenCalledOnce();
+  expect(job.end).toHaveBeenCalledOnce();
+});
+
+test.each(['en-US', 'de', 'fr'])(
+  'where the disk is, and what it is called, people are not told: %s',
+  (locale) => {
+    const sentence = tellFailure(FULL, locale, 'abcd1234');
+    expect(sentence).toContain('abcd1234');
+    expect(sentence).not.toContain('sqlite');
+    expect(sentence).not.toMatch(/\/home/);
+  },
+);
