@@ -41,6 +41,9 @@ export function launch(): Promise<Browser> {
   });
 }
 
+/** How much longer than usual things may take: for a machine that does much else. */
+const PATIENCE = Number(process.env.YLEM_TEST_PATIENCE || 1);
+
 export interface Visit {
   readonly page: Page;
   readonly context: BrowserContext;
@@ -60,7 +63,7 @@ export async function visit(
     ...options,
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(15_000 * PATIENCE);
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(error.message));
   page.on('console', (message) => {
