@@ -16,6 +16,16 @@ import { assembleModel } from '../test/support/models.js';
 const LIMITS = { most: 2, mean: 0.01 };
 const FILE = fileURLToPath(new URL('../docs/parity.md', import.meta.url));
 
+/** what a reader of the table should know beside it */
+const ON_PURPOSE = [
+  '## Where it is not the same on purpose',
+  '',
+  '- A negative prompt that is empty is none. Stable Diffusion XL is then shown zeros, as diffusers does without `negative_prompt`; `negative_prompt=""` there is another picture.',
+  "- Inpainting with Stable Diffusion 3: diffusers' pipeline leaves out the VAE's shift when it decodes, which changes the colours of what the mask keeps too. Here it is added, as in its other pipelines; the latents are the same.",
+  "- An init image is cropped evenly, not stretched, where its proportions are others than the picture's; only what its sides have beyond whole latents is squeezed in. Its transparent parts are white, whatever colour lies below them.",
+  '- Characters that are newer than the Unicode version of Node.js may be cut into other tokens.',
+];
+
 interface Case {
   readonly model: string;
   readonly picture: string;
@@ -126,6 +136,8 @@ function page(): string {
           '',
           ...sensitive.map((o) => `- ${describe(o)}`),
         ]),
+    '',
+    ...ON_PURPOSE,
     '',
   ].join('\n');
 }
