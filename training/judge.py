@@ -7,6 +7,7 @@ pictures that the model painted. `python -m training.judge --minutes 12 --out ru
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import random
 import time
@@ -21,7 +22,7 @@ from torch import nn
 from .codec import Codec
 from .precision import autocast
 from .render import Renderer
-from .world import BACKGROUNDS, COLOUR_NAMES, NAMES, RELATIONS, Sampler, Scene
+from .world import BACKGROUNDS, COLOUR_NAMES, MIX, NAMES, RELATIONS, Sampler, Scene
 
 NATURAL = len(COLOUR_NAMES)  # "its own colour"
 
@@ -133,7 +134,10 @@ def main() -> None:
     parser.add_argument("--things", type=int, default=1000)
     parser.add_argument("--grid", type=float, default=0.5, help="share of scenes on the latent grid, half of them tidy")
     parser.add_argument("--large", type=float, default=0.3, help="share of scenes with one large thing")
+    parser.add_argument("--mix", type=json.loads, default=MIX, help="kinds of the other scenes and their weights, as JSON")
+    parser.add_argument("--tints", type=float, default=0.15, help="share of centred things that are recoloured")
     parser.add_argument("--weights", type=Path, help="go on from this judge")
+    parser.add_argument("--seed", type=int, default=0, help="of the scenes: another one for each piece of the training")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
@@ -145,12 +149,12 @@ def main() -> None:
         net.load_state_dict(torch.load(args.weights, map_location="cpu", weights_only=True)["net"])
     net.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.01)
-    samplers = [Sampler(args.things, heldout=None, plain=0.6, styles=0.05, grid=g, tidy=t) for g, t in ((False, False), (True, False), (True, True))]
-    rng, renderer, codec = random.Random(987_654_321 + bool(args.weights)), Renderer(device), Codec(device=device)
+    samplers = [Sampler(args.things, heldout=None, plain=0.6, styles=0.05, grid=g, tidy=t, tints=args.tints) for g, t in ((False, False), (True, False), (True, True))]
+    rng, renderer, codec = random.Random(987_654_321 + args.seed), Renderer(device), Codec(device=device)
     start, told, images = time.monotonic(), time.monotonic(), 0
     while (progress := (time.monotonic() - start) / 60 / args.minutes) < 1:
         scenes = [rng.choices(samplers, (1 - args.grid, args.grid / 2, args.grid / 2))[0].sample(
-            rng, rng.choice(("centred", "staged")) if rng.random() < args.large else None) for _ in range(args.batch)]
+            rng, rng.choice(("centred", "staged")) if rng.random() < args.large else rng.choices(list(args.mix), list(args.mix.values()))[0]) for _ in range(args.batch)]
         x = renderer(scenes, 128)
         with torch.no_grad():  # what a decoder might do to a picture
             kind = rng.random()
