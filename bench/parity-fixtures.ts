@@ -106,12 +106,14 @@ async function pictures(webgpu: boolean): Promise<Picture[]> {
   }
   for (const one of await json<Family[]>('guide/families/cases.json')) {
     list.push({
-      what: `init images and masks: ${one.model}`,
+      what: `${one.parameters.strength === undefined ? 'clip skip' : 'init images and masks'}: ${one.model}`,
       provider: 'cpu',
       key: one.model,
       directory: () => assembleModel(one.model),
       parameters: one.parameters,
-      init: initOf(one.parameters, one.masked === true),
+      ...(one.parameters.strength !== undefined && {
+        init: initOf(one.parameters, one.masked === true),
+      }),
       expected: raw(`guide/families/${one.picture}`),
       limits: EXACT,
     });
