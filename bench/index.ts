@@ -1,11 +1,12 @@
-// npm run bench: what the README claims, measured. `npm run bench -- bot` or `-- sd15` runs a part;
-// `-- providers [sd15|sdxl]` runs only when it is asked for (bench/gpu.md).
+// npm run bench: what the README claims, measured. `npm run bench -- bot`, `-- sd15` or `-- families`
+// runs a part; `-- providers [sd15|sdxl]` runs only when it is asked for (bench/gpu.md).
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import build from '../test/support/build.js';
 import { benchBot } from './bot.bench.js';
+import { benchFamilies } from './families.bench.js';
 import { benchOverhead } from './overhead.bench.js';
 import { benchProviders } from './providers.bench.js';
 import { makeSd15 } from './support/sd15.js';
@@ -57,3 +58,5 @@ if (asked('sd15')) {
     await rm(directory, { recursive: true, force: true });
   }
 }
+
+if (asked('families')) await benchFamilies(wanted[0] === 'families' ? wanted.slice(1) : []);

@@ -18,6 +18,8 @@ export interface UNetShape {
   readonly context: number;
   /** SDXL's further conditions: a pooled embedding of this width and six sizes */
   readonly pooled?: number;
+  /** width of the guidance's embedding, for latent consistency models */
+  readonly guidance?: number;
 }
 
 /** 860M parameters (runwayml's stable-diffusion-v1-5) */
@@ -55,7 +57,7 @@ const LAYERS = 2;
 const SIZE_EMBEDDING = 256;
 const SIZES = 6;
 
-class UNetBuilder {
+export class UNetBuilder {
   readonly g: GraphBuilder;
   readonly shape: UNetShape;
   readonly time: number;
@@ -157,7 +159,19 @@ class UNetBuilder {
     const { g } = this;
     const image = this.conv(this.groupNorm(x, width), width, width, 1);
     const flat = g.node('Reshape', [image, g.ints([0, width, -1])]);
-    let tokens = g.node('Transpose', [flat], { perm: [0, 2, 1] });
+    const entered = g.node('Transpose', [flat], { perm: [0, 2, 1] });
+    const tokens = this.blocks(entered, context, width, depth);
+    const back = g.node('Reshape', [
+      g.node('Transpose', [tokens], { perm: [0, 2, 1] }),
+      g.node('Shape', [image]),
+    ]);
+    return g.node('Add', [this.conv(back, width, width, 1), x]);
+  }
+
+  /** tokens [N, S, width] that attend to each other and to the context, `depth` times */
+  blocks(x: string, context: string, width: number, depth: number): string {
+    const { g } = this;
+    let tokens = x;
     for (let block = 0; block < depth; block++) {
       const self = this.layerNorm(tokens, width);
       tokens = g.node('Add', [tokens, this.attention(self, self, width, width)]);
@@ -166,11 +180,7 @@ class UNetBuilder {
       tokens = g.node('Add', [tokens, attended]);
       tokens = g.node('Add', [tokens, this.feedForward(this.layerNorm(tokens, width), width)]);
     }
-    const back = g.node('Reshape', [
-      g.node('Transpose', [tokens], { perm: [0, 2, 1] }),
-      g.node('Shape', [image]),
-    ]);
-    return g.node('Add', [this.conv(back, width, width, 1), x]);
+    return tokens;
   }
 
   upsample(x: string, width: number): string {
@@ -207,7 +217,11 @@ class UNetBuilder {
     const sample = g.input('sample', g.float, ['batch', 4, 'height', 'width']);
     const timestep = g.input('timestep', g.float, []);
     const context = g.input('encoder_hidden_states', g.float, ['batch', 'sequence', contextWidth]);
-    const step = this.sinusoids(g.node('Reshape', [timestep, g.ints([-1, 1])]), first);
+    let step = this.sinusoids(g.node('Reshape', [timestep, g.ints([-1, 1])]), first);
+    if (shape.guidance !== undefined) {
+      const guidance = g.input('timestep_cond', g.float, ['batch', shape.guidance]);
+      step = g.node('Add', [step, this.linear(guidance, shape.guidance, first, false)]);
+    }
     let time = this.twoLayers(step, first);
     if (pooled !== undefined) {
       const text = g.input('text_embeds', g.float, ['batch', pooled]);

@@ -1,0 +1,47 @@
+"""Paints with Optimum's ONNX Runtime pipelines, as asked by bench/support/optimum.ts.
+
+The argument is JSON: { directory, className, threads }. A first line says which versions these are;
+then each line that comes in, JSON with the arguments of one picture and its seed, is answered with
+{ "ms": from the call of the pipeline to its picture }; "save" names a file to write it to afterwards.
+"""
+
+import json
+import logging
+import os
+import sys
+import time
+import warnings
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+warnings.filterwarnings("ignore")
+logging.disable(logging.WARNING)
+
+import diffusers  # noqa: E402
+import onnxruntime  # noqa: E402
+import torch  # noqa: E402
+from importlib.metadata import version  # noqa: E402
+from optimum import onnxruntime as optimum  # noqa: E402
+
+asked = json.loads(sys.argv[1])
+torch.set_num_threads(asked["threads"])
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = asked["threads"]
+options.inter_op_num_threads = 1
+options.log_severity_level = 3
+pipe = getattr(optimum, asked["className"]).from_pretrained(
+    asked["directory"], provider="CPUExecutionProvider", session_options=options
+)
+pipe.set_progress_bar_config(disable=True)
+names = ("optimum-onnx", "onnxruntime", "diffusers", "torch")
+print(json.dumps({"versions": ", ".join(f"{name} {version(name)}" for name in names)}), flush=True)
+
+for line in sys.stdin:
+    arguments = json.loads(line)
+    seed, save = arguments.pop("seed"), arguments.pop("save", None)
+    began = time.perf_counter()
+    image = pipe(**arguments, generator=torch.Generator("cpu").manual_seed(seed)).images[0]
+    ms = 1000 * (time.perf_counter() - began)
+    if save is not None:
+        image.save(save)
+    print(json.dumps({"ms": ms}), flush=True)
