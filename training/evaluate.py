@@ -28,7 +28,7 @@ TASKS = {"single object": "single", "two objects": "two", "counting": "count", "
 class Model:
     """The ONNX directory, driven as the bot drives it: DDIM with v-prediction, classifier-free guidance."""
 
-    def __init__(self, directory: Path, steps: int = 20, guidance: float = 4.0, threads: int = 1):
+    def __init__(self, directory: Path, steps: int = 20, guidance: float = 3.0, threads: int = 1):
         import onnxruntime as ort
         from diffusers import DDIMScheduler
 
@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("--grid", action="store_true", help="the renders that measure the judge stand on the latent grid")
     parser.add_argument("--tidy", action="store_true", help="... or in the one arrangement of each saying")
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--guidance", type=float, default=4.0)
+    parser.add_argument("--guidance", type=float, default=3.0, help="as the shipped ylem.json has it")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--trained-only", action="store_true", help="leave the held-out combinations out")
     parser.add_argument("--heldout-only", action="store_true", help="leave the trained combinations out")

@@ -33,8 +33,11 @@ WORDS = {"tokenizer_class": "CLIPTokenizer", "model_max_length": model.LENGTH, "
 
 
 def averaged(path: Path, stage: str) -> dict[str, dict[str, torch.Tensor]]:
-    """The averaged weights of a checkpoint, or of the shards that gpu.py left in a directory."""
-    return join(path, stage) if path.is_dir() else torch.load(path, map_location="cpu", weights_only=True)["average"]
+    """The averaged weights of a checkpoint, or what `--weights` wrote, or the shards that gpu.py left in a directory."""
+    if path.is_dir():
+        return join(path, stage)
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    return state.get("average", state)
 
 
 def load(diffusion: Path, vae: Path | None) -> dict[str, torch.nn.Module]:

@@ -9,15 +9,18 @@ import torch
 
 from .evaluate import Model
 from .render import sheet, to_images
-from .world import NAMES, article
+from .world import article
 
-PROMPTS = [article(name) for name in NAMES[:24]] + ["a red fox on a meadow", "a blue cat", "a green dog at night", "a purple house in the snow",
-    "a pink panda", "a yellow car in the desert", "a blue apple on a meadow", "a red tiger", "a white rocket at sunset", "a black rabbit in the desert",
-    "a blue fox on a meadow", "an orange frog", "a fox on a meadow", "a penguin in the snow", "a rocket at night", "a cat in the city",
-    "two cats", "two foxes", "three stars", "four apples", "a fox and a cat", "an apple and a banana", "a man and a woman", "a dog and a house",
-    "a fox to the left of a house", "a man to the left of a woman", "a woman to the left of a man", "an apple above a banana",
-    "a star above a tree", "a rocket to the right of a panda", "a cat on the left", "a small dog", "a red car and a blue house", "a green frog and a yellow pig",
-    "a red heart", "a blue square", "fox", "red fox", "", ""]
+PROMPTS = [
+    *map(article, ("fox", "cat", "owl", "tiger", "dragon", "unicorn", "whale", "butterfly", "castle", "train", "helicopter", "robot", "wizard", "snowman", "pineapple", "guitar")),
+    "a red fox", "a blue cat", "a green horse", "a purple house", "a pink elephant", "a yellow car", "a white rose", "a black rabbit",
+    "a red fox on a meadow", "a penguin in the snow", "a rocket at night", "a cactus in the desert", "a boat at sea", "a robot in the city",
+    "a palm tree at sunset", "a blue apple on a meadow",
+    "one owl", "two cats", "three stars", "four apples", "five bees", "six balloons", "three green frogs", "four blue fish",
+    "a fox and a cat", "an apple and a banana", "a dog and a house", "a man and a woman", "a dragon and a castle", "a bee and a tulip", "a robot and a ghost", "the sun and the moon",
+    "a man to the left of a woman", "a woman to the left of a man", "an apple above a banana", "a star above a tree", "a rocket to the right of a panda",
+    "a cat below a balloon", "a duck on the left", "a tiny mouse",
+    "a red car and a blue house", "a green frog and a yellow pig", "a purple cat to the right of an orange dog", "a red heart above a blue square", "fox", "red fox", "", ""]
 
 
 def main() -> None:
@@ -26,7 +29,7 @@ def main() -> None:
     parser.add_argument("--out", default="docs/hydrogen-samples.png")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--side", type=int, default=160, help="pixels of each picture on the sheet")
-    parser.add_argument("--guidance", type=float, default=4.0)
+    parser.add_argument("--guidance", type=float, default=3.0)
     args = parser.parse_args()
     torch.set_num_threads(1)
     model = Model(args.model, guidance=args.guidance)
