@@ -169,7 +169,18 @@ describe('ylem imagine', () => {
     ],
     [
       'a strength that leaves nothing to do',
-      ['x', ...SMALL, '--out', 'z.png', '--init', IMAGE, '--strength', '0.1'],
+      [
+        'x',
+        ...SMALL,
+        '--out',
+        'z.png',
+        '--init',
+        IMAGE,
+        '--strength',
+        '0.1',
+        '--scheduler',
+        'DDIM',
+      ],
       /at least 10 steps/,
     ],
     [
