@@ -8,7 +8,7 @@ import {
   fromKept,
   infotextOf,
   type Model,
-  toKept,
+  toKeptPrediction,
 } from '../pipeline/index.js';
 import type { FloatTensor, Start, Step } from '../pipeline/types.js';
 import { type Branch, packCheckpoint, unpackCheckpoint } from './checkpoint.js';
@@ -132,7 +132,7 @@ export class Painter {
           total,
           timestep,
           milliseconds,
-          kept: toKept(step),
+          kept: toKeptPrediction(step),
           checkpoint: packCheckpoint({ branch, state: step.checkpoint() }),
         },
         unet: unet.slice(calls),

@@ -107,7 +107,8 @@ export type FromEngine =
   | {
       readonly kind: 'progress';
       readonly attempt: number;
-      readonly report: StepReport;
+      /** the kept latents are those of the checkpoint, which the bot rounds to halves by itself */
+      readonly report: Omit<StepReport, 'kept'> & { readonly kept: Omit<KeptStep, 'latents'> };
       /** ms of each bare UNet call of the step: two where guidance is not batched */
       readonly unet: readonly number[];
     }

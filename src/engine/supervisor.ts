@@ -251,10 +251,11 @@ class Supervisor implements LocalEngine {
       case 'started':
         run.started();
         return;
-      case 'progress':
-        run.progressed(message);
-        this.#tell(() => run.handlers.onStep?.(message.report));
+      case 'progress': {
+        const report = run.progressed(message);
+        this.#tell(() => run.handlers.onStep?.(report));
         return;
+      }
       case 'preview':
         run.previewed(message.preview);
         return;

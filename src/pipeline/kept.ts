@@ -3,14 +3,16 @@
 import { fromHalf, toHalf } from './fp16.js';
 import type { FloatTensor, KeptStep, Step } from './types.js';
 
-/** Latents beyond 65519 become infinity, which no scheduler here reaches. */
-export function toKept(step: Step): KeptStep {
+/**
+ * All but the latents, which the checkpoint of the step has. Values beyond 65519 become infinity, which
+ * no prediction here reaches.
+ */
+export function toKeptPrediction(step: Step): Omit<KeptStep, 'latents'> {
   return {
     index: step.index,
     total: step.total,
     timestep: step.timestep,
     dims: step.latents.dims.slice(1),
-    latents: toHalf(step.latents.data),
     predictedOriginal: toHalf(step.predictedOriginal.data),
   };
 }

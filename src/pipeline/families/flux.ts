@@ -33,43 +33,45 @@ const T5_LENGTH = 512;
 
 /** [B, C, h, w] as [B, h w / 4, 4 C]: a token holds, per channel, a patch of 2 x 2. */
 const PATCHES: Layout = {
-  into(latents, [batch, channels, height, width]) {
+  into(latents, dims) {
+    const [batch, channels, height, width] = dims as [number, number, number, number];
+    const places = placesInTokens(channels, height, width);
     const data = new Float32Array(latents.length);
-    const [h, w, c] = [height!, width!, channels!];
-    move(batch!, c, h, w, (plane, token) => {
-      data[token] = latents[plane]!;
-    });
-    return { data, dims: [batch!, (h * w) / 4, 4 * c] };
+    for (let from = 0; from < data.length; from += places.length) {
+      for (let i = 0; i < places.length; i++) data[from + places[i]!] = latents[from + i]!;
+    }
+    return { data, dims: [batch, (height * width) / 4, 4 * channels] };
   },
-  outOf(output, [batch, channels, height, width]) {
+  outOf(output, [, channels, height, width]) {
+    const places = placesInTokens(channels!, height!, width!);
     const data = new Float32Array(output.length);
-    move(batch!, channels!, height!, width!, (plane, token) => {
-      data[plane] = output[token]!;
-    });
+    for (let from = 0; from < data.length; from += places.length) {
+      for (let i = 0; i < places.length; i++) data[from + i] = output[from + places[i]!]!;
+    }
     return data;
   },
 };
 
-/** Calls back with the places of each value: among planes, and among tokens. */
-function move(
-  batch: number,
-  channels: number,
-  height: number,
-  width: number,
-  each: (plane: number, token: number) => void,
-): void {
-  const [rows, columns] = [height / 2, width / 2];
+/** of the size that was asked for last: every step of a picture has the same */
+let known = { size: '', places: new Uint32Array() };
+
+/** Where each value of a sample [C, h, w] stands among its tokens. */
+function placesInTokens(channels: number, height: number, width: number): Uint32Array {
+  const size = `${channels} ${height} ${width}`;
+  if (known.size === size) return known.places;
+  const places = new Uint32Array(channels * height * width);
+  const columns = width / 2;
   let plane = 0;
-  for (let b = 0; b < batch; b++) {
-    for (let c = 0; c < channels; c++) {
-      for (let y = 0; y < height; y++) {
-        for (let x = 0; x < width; x++) {
-          const token = (b * rows + (y >> 1)) * columns + (x >> 1);
-          each(plane++, (token * channels + c) * 4 + (y & 1) * 2 + (x & 1));
-        }
+  for (let c = 0; c < channels; c++) {
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const token = (y >> 1) * columns + (x >> 1);
+        places[plane++] = (token * channels + c) * 4 + (y & 1) * 2 + (x & 1);
       }
     }
   }
+  known = { size, places };
+  return places;
 }
 
 async function load(source: FamilySource): Promise<Family> {
