@@ -1,7 +1,7 @@
 // Every family of models, painted from request to file: against the bare graph calls of the same
 // picture, and against Optimum's ONNX Runtime pipeline on the same directory with as many threads.
 //
-//     npm run bench -- families [sd] [sdxl] [lcm] [sd3] [flux] [--steps 8] [--runs 7]
+//     npm run bench -- families [sd] [sdxl] [lcm] [sd3] [flux] [--steps 8] [--rounds 3] [--turns 4]
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -18,9 +18,31 @@ Families, random weights, ${SIDE}x${SIDE}. One picture with a prompt that was no
   total    from engine.run to the PNG file in the calling process: engine process, all steps received, no previews
   bare     every session.run of one such picture (text encoders, each step, VAE), recorded and made again
   Optimum  from calling its pipeline to the picture as a PIL image, same directory and number of threads
-Ratios are taken within a turn; the median of all turns is told. How far one picture of ours is from
-Optimum's of the same seed shows that both paint the same.
+Ratios are taken within a turn, over bare calls just before and just after; the median of all turns is
+told. How far one picture of ours is from Optimum's of the same seed shows that both paint the same.
 `;
+
+interface Extent {
+  readonly steps: number;
+  readonly rounds: number;
+  readonly turns: number;
+}
+
+/** What the rounds of one family have shown so far; times in ms. */
+interface Seen {
+  readonly bare: number[];
+  readonly ours: number[];
+  readonly theirs: number[];
+  readonly overBare: number[];
+  readonly overTheirs: number[];
+  /** the largest between two pictures, in levels of 255 */
+  difference: number;
+  /** session.run calls of one picture */
+  calls: number;
+  threads: number;
+  /** Optimum's class and versions; undefined where it did not run */
+  about: string | undefined;
+}
 
 export async function benchFamilies(args: readonly string[]): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -28,12 +50,16 @@ export async function benchFamilies(args: readonly string[]): Promise<void> {
     allowPositionals: true,
     options: {
       steps: { type: 'string', default: '8' },
-      runs: { type: 'string', default: '7' },
+      rounds: { type: 'string', default: '3' },
+      turns: { type: 'string', default: '4' },
     },
   });
-  const [steps, runs] = [Number(values.steps), Number(values.runs)];
+  const { steps, rounds, turns } = values;
+  const extent = { steps: Number(steps), rounds: Number(rounds), turns: Number(turns) };
   const python = findOptimum();
-  process.stdout.write(`${ABOUT}${steps} steps, ${runs} turns\n`);
+  process.stdout.write(
+    `${ABOUT}${steps} steps; ${rounds} rounds of ${turns} turns, each round with fresh processes\n`,
+  );
   if (python === undefined) {
     process.stdout.write(`Optimum: no Python here has it. To have it: ${HOW_TO_HAVE_IT}\n`);
   }
@@ -41,7 +67,7 @@ export async function benchFamilies(args: readonly string[]): Promise<void> {
     if (positionals.length > 0 && !positionals.includes(family.name)) continue;
     const directory = await makeFamily(family);
     try {
-      await benchFamily(family, directory, steps, runs, python);
+      await benchFamily(family, directory, extent, python);
     } finally {
       await rm(directory, { recursive: true, force: true });
     }
@@ -49,11 +75,44 @@ export async function benchFamilies(args: readonly string[]): Promise<void> {
 }
 
 async function benchFamily(
+  family: BenchFamily,
+  directory: string,
+  { steps, rounds, turns }: Extent,
+  python: string | undefined,
+): Promise<void> {
+  const { name } = family;
+  const seen: Seen = {
+    bare: [],
+    ours: [],
+    theirs: [],
+    overBare: [],
+    overTheirs: [],
+    difference: 0,
+    calls: 0,
+    threads: 1,
+    about: undefined,
+  };
+  for (let round = 0; round < rounds; round++)
+    await benchRound(family, directory, steps, turns, python, seen);
+  const ms = (values: readonly number[]) => `${median(values).toFixed(0)} ms`;
+  const how = `${seen.calls} calls, ${seen.threads} ${seen.threads === 1 ? 'thread' : 'threads'}`;
+  const against = `${ms(seen.ours)} over ${ms(seen.bare)}, ${how}`;
+  report(`${name}: total over bare calls`, median(seen.overBare), '', 1.05, against);
+  if (seen.about === undefined) return;
+  const pictures = `pictures differ by at most ${seen.difference} of 255`;
+  const beside = `${ms(seen.ours)} over ${ms(seen.theirs)}, ${pictures}`;
+  report(`${name}: total over Optimum's`, median(seen.overTheirs), '', 1, beside);
+  process.stdout.write(`  ${seen.about}\n`);
+}
+
+/** Fresh processes and sessions: where their memory happens to lie makes some percent. */
+async function benchRound(
   { name, guidanceScale }: BenchFamily,
   directory: string,
   steps: number,
-  runs: number,
+  turns: number,
   python: string | undefined,
+  seen: Seen,
 ): Promise<void> {
   const engine = createEngine({ modelDirectory: directory, providers: ['cpu'] });
   let optimum: Optimum | undefined;
@@ -65,14 +124,14 @@ async function benchFamily(
       ...{ steps, guidanceScale, seed, width: SIDE, height: SIDE },
     });
     let file: Uint8Array = new Uint8Array();
-    const total = async (seed: number): Promise<number> => {
+    const ours = async (seed: number): Promise<number> => {
       const begun = performance.now();
       const job = { start: { kind: 'noise' }, maxBytes: 10 * 2 ** 20 } as const;
       const run = engine.run({ id: `bench-${seed}`, parameters: parameters(seed), ...job });
       file = (await run.result).image.bytes;
       return performance.now() - begun;
     };
-    const theirs = (seed: number, save?: string): Promise<number> | undefined =>
+    const theirs = async (seed: number, save?: string): Promise<number | undefined> =>
       optimum?.paint({
         ...(save !== undefined && { save }),
         prompt: parameters(seed).prompt,
@@ -86,32 +145,33 @@ async function benchFamily(
       });
     }
     const bare = await recordCalls(directory, threads, parameters(0));
-    await bare.run(); // the first calls pay for the arenas
-    await total(1);
-    const saved = join(directory, 'theirs.png');
-    await theirs(1, saved);
-    const difference = optimum === undefined ? undefined : await largestDifference(file, saved);
-    const times = { bare: [] as number[], ours: [] as number[], theirs: [] as number[] };
-    const ratios = { bare: [] as number[], theirs: [] as number[] };
-    for (let turn = 0; turn < runs; turn++) {
-      const [bareMs, ours] = [await bare.run(), await total(2 + turn)];
-      times.bare.push(bareMs);
-      times.ours.push(ours);
-      ratios.bare.push(ours / bareMs);
-      const ms = await theirs(2 + turn);
-      if (ms === undefined) continue;
-      times.theirs.push(ms);
-      ratios.theirs.push(ours / ms);
+    await ours(1); // the first calls pay for the arenas
+    if (optimum !== undefined) {
+      const saved = join(directory, 'theirs.png');
+      await theirs(1, saved);
+      seen.difference = Math.max(seen.difference, await largestDifference(file, saved));
+      seen.about = `${optimum.className}, ${optimum.versions}`;
+    }
+    Object.assign(seen, { threads, calls: bare.count });
+    await bare.run();
+    let before = await bare.run();
+    for (let turn = 0; turn < turns; turn++) {
+      const seed = 2 + turn;
+      // Who comes first changes from turn to turn.
+      const early = turn % 2 === 1 ? await theirs(seed) : undefined;
+      if (early !== undefined) before = await bare.run();
+      const ms = await ours(seed);
+      const after = await bare.run();
+      seen.ours.push(ms);
+      seen.bare.push(after);
+      seen.overBare.push((2 * ms) / (before + after));
+      before = after;
+      const their = early ?? (await theirs(seed));
+      if (their === undefined) continue;
+      seen.theirs.push(their);
+      seen.overTheirs.push(ms / their);
     }
     await bare.release();
-    const ms = (values: readonly number[]) => `${median(values).toFixed(0)} ms`;
-    const how = `${bare.count} calls, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
-    const against = `${ms(times.ours)} over ${ms(times.bare)}, ${how}`;
-    report(`${name}: total over bare calls`, median(ratios.bare), '', 1.05, against);
-    if (optimum === undefined) return;
-    const about = `${ms(times.ours)} over ${ms(times.theirs)}, pictures differ by at most ${difference} of 255`;
-    report(`${name}: total over Optimum's`, median(ratios.theirs), '', 1, about);
-    process.stdout.write(`  ${optimum.className}, ${optimum.versions}\n`);
   } finally {
     optimum?.close();
     await engine.close();
