@@ -196,10 +196,22 @@ function send(
     expired: false,
   };
   world.addInteraction(interaction);
-  const deadline = setTimeout(() => overdue(world, interaction), world.limits.acknowledge);
-  deadline.unref();
+  watch(world, interaction);
   world.dispatch('INTERACTION_CREATE', payload(world, interaction, act.person, data));
   return interaction;
+}
+
+/** Ends the wait when its time is over. A timer may go off a millisecond before the clock says so: then it is set again. */
+function watch(world: World, interaction: Interaction): void {
+  const left = interaction.createdAt + world.limits.acknowledge - Date.now();
+  const deadline = setTimeout(
+    () => {
+      if (!overdue(world, interaction) && interaction.state === 'waiting')
+        watch(world, interaction);
+    },
+    Math.max(1, left),
+  );
+  deadline.unref();
 }
 
 /** Ends an interaction that was not acknowledged in time; true when it was ended now or before. */

@@ -132,6 +132,15 @@ test('more than 25 suggestions are refused', async () => {
   expect(errors).toMatchObject([{ status: 400, code: 50035 }]);
 });
 
+test('every interaction that nobody answers ends, however early its timer goes off', async () => {
+  const { sandbox } = await bot(async () => undefined);
+  sandbox.limits.acknowledge = 20;
+  const ada = sandbox.user('ada');
+  for (let n = 0; n < 200; n++) {
+    await expect(ada.autocomplete('paint', 'model', '')).rejects.toThrow('did not respond');
+  }
+});
+
 function controls(interaction: Interaction) {
   return [
     new ActionRowBuilder<ButtonBuilder>().addComponents(
