@@ -7,9 +7,7 @@ get a little noise, since a diffusion model's are never exact.
 
 from __future__ import annotations
 
-import argparse
 import random
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +15,7 @@ import torch.nn.functional as F
 from .codec import Codec, autoencoder
 from .precision import autocast
 from .render import Renderer
-from .run import Run
+from .run import Run, options, prepared
 from .world import Sampler
 
 
@@ -32,29 +30,18 @@ def loss_of(out: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--batch", type=int, default=16, help="windows per step; whole pictures count as four")
-    parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--decay", type=float, default=0.5)
+    # A batch counts windows; whole pictures count as four.
+    parser = options(__doc__.splitlines()[0], batch=16, rate=1.5e-3, decay=0.5, things=1000, seed=1)
     parser.add_argument("--whole", type=float, default=0.2, help="share of the run, at its end, that sees whole pictures")
     parser.add_argument("--encoder", action="store_true", help="train the encoder too: the diffusion model must then be trained anew")
     parser.add_argument("--window", type=int, default=8, help="side of a window in latent cells of 16 px")
-    parser.add_argument("--things", type=int, default=1000, help="see only the first so many things")
     parser.add_argument("--grid", action="store_true", help="things on the latent grid only")
     parser.add_argument("--noise", type=float, default=0.05)
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
+    args = prepared(parser)
     device = args.device
     vae = autoencoder()
     vae.encoder.requires_grad_(args.encoder)
-    run = Run(args.out, {"vae": vae}, args.minutes, args.rate, weights=[args.weights] if args.weights else [], device=device, decay=args.decay, average=0.998)
+    run = Run(args.out, {"vae": vae}, args.minutes, args.rate, weights=args.weights, device=device, decay=args.decay, average=0.998)
     codec, renderer = Codec(device=device), Renderer(device)
     rng = random.Random(args.seed * 1_000_003 + run.images)
     sampler = Sampler(args.things, plain=0.4, styles=0.0 if args.grid else 0.1, grid=args.grid)

@@ -7,9 +7,7 @@ signal (Lin et al. 2023); one caption in ten is empty for classifier-free guidan
 
 from __future__ import annotations
 
-import argparse
 import json
-from pathlib import Path
 
 import torch
 
@@ -17,18 +15,13 @@ from . import model
 from .feed import Lessons, feed
 from .precision import autocast
 from .reading import Reader, reading_loss
-from .run import Run
+from .run import Run, options, prepared
 from .world import CURRICULUM, MIX
 
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, help="directory of checkpoints and the log")
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--batch", type=int, default=48)
-    parser.add_argument("--rate", type=float, default=1e-3)
+    parser = options(__doc__.splitlines()[0], batch=48, rate=1e-3, decay=0.4, things=CURRICULUM)
     parser.add_argument("--warmup", type=int, default=200, help="steps until the rate is reached")
-    parser.add_argument("--decay", type=float, default=0.4, help="share of the run over which the rate falls to zero")
-    parser.add_argument("--things", type=int, default=CURRICULUM, help="train on the first so many things")
     parser.add_argument("--mix", type=json.loads, default=MIX, help="kinds of scenes and their weights, as JSON")
     parser.add_argument("--lean", type=float, default=0.5, help="timesteps are u ** lean: below 1 leans to noise, where words matter")
     parser.add_argument("--plain", type=float, default=0.5, help="share of plain backgrounds")
@@ -38,15 +31,9 @@ def main() -> None:
     parser.add_argument("--shapes", type=float, help="share of plain shapes among the things")
     parser.add_argument("--tints", type=float, default=0.15, help="share of centred things that are recoloured")
     parser.add_argument("--average", type=float, default=0.999, help="decay of the averaged weights")
-    parser.add_argument("--weights", type=Path, nargs="+", default=[], help="start from these files of earlier runs with a fresh optimizer; a later one's parts replace an earlier one's")
     parser.add_argument("--reading", type=float, default=0.2, help="weight of the reading head's loss (training.reading); 0 leaves the head out")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=0, help="processes that render beside the trainer: for a GPU, as many as it has cores")
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
+    args = prepared(parser)
     device = args.device
     parts = {"unet": model.unet(), "text_encoder": model.text_encoder()}
     parts["text_encoder"].set_attn_implementation("eager")  # its backward pass is faster on a CPU than the fused kernel's

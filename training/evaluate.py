@@ -28,7 +28,7 @@ TASKS = {"single object": "single", "two objects": "two", "counting": "count", "
 class Model:
     """The ONNX directory, driven as the bot drives it: DDIM with v-prediction, classifier-free guidance."""
 
-    def __init__(self, directory: Path, steps: int = 20, guidance: float = 3.0, threads: int = 1):
+    def __init__(self, directory: Path, steps: int | None = None, guidance: float | None = None, threads: int = 1):
         import onnxruntime as ort
         from diffusers import DDIMScheduler
 
@@ -40,7 +40,8 @@ class Model:
         self.text, self.unet, self.decoder, self.encoder = (session(n) for n in ("text_encoder", "unet", "vae_decoder", "vae_encoder"))
         self.words = Words(directory / "tokenizer" / "tokenizer.json")
         self.scheduler = DDIMScheduler.from_pretrained(directory / "scheduler")
-        self.steps, self.guidance = steps, guidance
+        own = json.loads((directory / "ylem.json").read_text())  # what a user gets who asks for nothing else
+        self.steps, self.guidance = own["steps"] if steps is None else steps, own["guidanceScale"] if guidance is None else guidance
         self.empty = self.text.run(["last_hidden_state"], {"input_ids": self.words([""]).numpy()})[0]
 
     def latents(self, captions: list[str], seed: int, start: torch.Tensor | None = None, first: int = 0, keep: list[int] | None = None):
@@ -102,8 +103,8 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
     parser.add_argument("--grid", action="store_true", help="the renders that measure the judge stand on the latent grid")
     parser.add_argument("--tidy", action="store_true", help="... or in the one arrangement of each saying")
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--guidance", type=float, default=3.0, help="as the shipped ylem.json has it")
+    parser.add_argument("--steps", type=int, help="else the model's own")
+    parser.add_argument("--guidance", type=float, help="else the model's own")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--trained-only", action="store_true", help="leave the held-out combinations out")
     parser.add_argument("--heldout-only", action="store_true", help="leave the trained combinations out")
@@ -115,7 +116,7 @@ def main() -> None:
     model, judge, renderer = Model(args.model, args.steps, args.guidance, args.threads), Judge(args.judge), Renderer()
     results = {}
     names = [name for name, _, _ in THINGS]
-    print(f"{min(args.things, len(names))} of the world's {len(names)} things, and the shapes; {args.steps} steps, guidance {args.guidance}")
+    print(f"{min(args.things, len(names))} of the world's {len(names)} things, and the shapes; {model.steps} steps, guidance {model.guidance}")
     print(f"{'task':<28}{'score':>7}{'interval':>16}{'renders':>9}{'rebuilt':>9}{'shuffled':>9}")
     began = time.monotonic()
     for heldout in [False] * (not args.heldout_only) + [True] * (not args.trained_only):
@@ -134,7 +135,7 @@ def main() -> None:
                              "reconstructions": rebuilt / args.count, "shuffled": floor / args.count, "count": args.count}
             print(f"{name:<28}{score / args.count:>7.2f}{f'{low:.2f} to {high:.2f}':>16}{ceiling / args.count:>9.2f}{rebuilt / args.count:>9.2f}{floor / args.count:>9.2f}", flush=True)
     print(f"{time.monotonic() - began:.0f} s")
-    report = {"steps": args.steps, "guidance": args.guidance, "things": args.things, "grid": args.grid, "tidy": args.tidy, "tasks": results}
+    report = {"steps": model.steps, "guidance": model.guidance, "things": args.things, "grid": args.grid, "tidy": args.tidy, "tasks": results}
     if args.out:
         args.out.write_text(json.dumps(report, indent=1) + "\n")
     if args.log:

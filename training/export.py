@@ -216,6 +216,7 @@ def onnx_directory(parts: dict[str, torch.nn.Module], directory: Path) -> None:
             "input": "latent_sample [B,C,h,w], scaled latents as the UNet sees them", "output": "sample [B,3,8h,8w], RGB in [0,1]",
             "output_range": [0, 1]}, indent=2) + "\n")
         (work / "preview.json").write_text(json.dumps(linear_factors(codec), indent=1) + "\n")
+        (work / "ylem.json").write_text("{ " + json.dumps(model.OWN)[1:-1] + " }\n")
         model.scheduler().save_pretrained(work / "scheduler")
         tokenizer_files(work / "tokenizer")
         import diffusers

@@ -151,10 +151,12 @@ def main() -> None:
     optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.01)
     samplers = [Sampler(args.things, heldout=None, plain=0.6, styles=0.05, grid=g, tidy=t, tints=args.tints) for g, t in ((False, False), (True, False), (True, True))]
     rng, renderer, codec = random.Random(987_654_321 + args.seed), Renderer(device), Codec(device=device)
+    shares = (1 - args.grid, args.grid / 2, args.grid / 2)
+    total = sum(args.mix.values())
+    kinds, weights = ["centred", "staged", *args.mix], [args.large / 2] * 2 + [(1 - args.large) * w / total for w in args.mix.values()]
     start, told, images = time.monotonic(), time.monotonic(), 0
     while (progress := (time.monotonic() - start) / 60 / args.minutes) < 1:
-        scenes = [rng.choices(samplers, (1 - args.grid, args.grid / 2, args.grid / 2))[0].sample(
-            rng, rng.choice(("centred", "staged")) if rng.random() < args.large else rng.choices(list(args.mix), list(args.mix.values()))[0]) for _ in range(args.batch)]
+        scenes = [rng.choices(samplers, shares)[0].sample(rng, rng.choices(kinds, weights)[0]) for _ in range(args.batch)]
         x = renderer(scenes, 128)
         with torch.no_grad():  # what a decoder might do to a picture
             kind = rng.random()

@@ -18,6 +18,7 @@ HERE = Path(__file__).parent
 TOKENIZER = HERE / "tokenizer.json"
 LENGTH = 32  # tokens of a prompt, the two ends included
 SHIFT = 2.0  # how far the noise schedule leans toward noise, where composition is decided
+OWN = {"steps": 20, "guidanceScale": 3}  # what a user gets who asks for nothing else
 START, END = "<|startoftext|>", "<|endoftext|>"
 
 

@@ -1,10 +1,10 @@
 """Teaches the text encoder to read: from a caption alone, what stands where, and in which colour.
 
-A denoiser's error says little about words, and says it late: after 30,000 pictures of pairs both sides were
-still the same thing. What a caption asks for is known here, though, so a small head asks for it directly: one
+A denoiser's error says little about words, and says it late: after 27,000 pictures of lessons with pairs both
+sides were still the same thing. What a caption asks for is known here, though, so a small head asks for it directly: one
 learned query for each cell of an 8x8 grid attends to the tokens, as the UNet's cross-attention does, and
-answers with the thing that covers the cell and its colour. No picture is painted, so a caption costs a tenth
-of a training step. The head is thrown away; the tokens have learned to be looked up by place.
+answers with the thing that covers the cell and its colour. No picture is painted: five captions
+are read in the time of one picture. The head is thrown away; the tokens have learned to be looked up by place.
 
 `python -m training.reading --weights start.pt --minutes 15 --out runs/words`, then
 `python -m training.diffusion --weights start.pt runs/words/checkpoint.pt`, which goes on reading beside its own work.
@@ -12,10 +12,8 @@ of a training step. The head is thrown away; the tokens have learned to be looke
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,7 +22,7 @@ from torch import nn
 
 from . import model
 from .precision import autocast
-from .run import Run
+from .run import Run, options, prepared
 from .world import BACKGROUNDS, COLOUR_NAMES, LESSONS, NAMES, Sampler, Scene
 
 GRID = 8
@@ -75,24 +73,12 @@ def reading_loss(reader: Reader, tokens: torch.Tensor, wanted: tuple[torch.Tenso
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--batch", type=int, default=96)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--decay", type=float, default=0.3)
-    parser.add_argument("--things", type=int, default=1000)
+    parser = options(__doc__.splitlines()[0], minutes=10, batch=96, rate=1e-3, decay=0.3, things=1000)
     parser.add_argument("--mix", type=json.loads, default=LESSONS, help="kinds of scenes and their weights, as JSON")
-    parser.add_argument("--weights", type=Path, help="start from the text encoder (and the head) of this file")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
+    args = prepared(parser)
     parts = {"text_encoder": model.text_encoder(), "reader": Reader()}
     parts["text_encoder"].set_attn_implementation("eager")
-    run = Run(args.out, parts, args.minutes, args.rate, weights=[args.weights] if args.weights else [], device=args.device, warmup=50, decay=args.decay, average=0.995, muon=True)
+    run = Run(args.out, parts, args.minutes, args.rate, weights=args.weights, device=args.device, warmup=50, decay=args.decay, average=0.995, muon=True)
     rng, words = random.Random(args.seed * 1_000_003 + run.images + 5), model.Words()
     sampler = Sampler(args.things, tidy=True, plain=0.6, styles=0, empty=0.02, tints=0.4, shapes=0.05)
     kinds, weights = list(args.mix), list(args.mix.values())

@@ -1,7 +1,8 @@
-"""What both trainers share: the clock, the learning rate, the average, the optimizer, checkpoints, the log, the loop."""
+"""What the trainers share: options, the clock, the learning rate, the average, the optimizer, checkpoints, the log, the loop."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import os
@@ -31,10 +32,34 @@ class Average:
             torch._foreach_lerp_([shadow[k] for k in keys], [live[k].float() for k in keys], 1 - keep)
 
 
+def options(description: str, *, batch: int, rate: float, decay: float, things: int, seed: int = 0, minutes: float = 60) -> argparse.ArgumentParser:
+    """What every trainer can be told, with this one's own defaults."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--out", type=Path, required=True, help="directory of checkpoints and the log")
+    parser.add_argument("--minutes", type=float, default=minutes)
+    parser.add_argument("--batch", type=int, default=batch)
+    parser.add_argument("--rate", type=float, default=rate)
+    parser.add_argument("--decay", type=float, default=decay, help="share of the run over which the rate falls to zero")
+    parser.add_argument("--things", type=int, default=things, help="see only the first so many things")
+    parser.add_argument("--weights", type=Path, nargs="+", default=[], help="start from these files of earlier runs with a fresh optimizer; a later one's parts replace an earlier one's")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=seed)
+    return parser
+
+
+def prepared(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The options given, with torch's threads and its generator as they say."""
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    return args
+
+
 class Run:
     """One bounded piece of training. `minutes` is wall-clock; the rate warms up, holds, and decays over the last part.
 
-    `modules` are saved whole, the parameters among them that require gradients are trained. A checkpoint in
+    `modules`, the main one first, are saved whole; the parameters among them that require gradients are trained. A checkpoint in
     `directory` is resumed, optimizer, average and all; else `weights`, if given, are the start: of several files a later
     one's averaged or plain weights replace an earlier one's, and modules that none of them has start fresh. `muon`: that optimizer in place of AdamW. `device` is where
     all of it lives.
@@ -52,7 +77,7 @@ class Run:
         for path in () if state else weights:
             loaded = torch.load(path, map_location="cpu", weights_only=True)
             start |= {name: part for name, part in loaded.get("average", loaded).items() if name in modules}
-            if modules.keys() - {"reader"} <= loaded.keys():  # what another kind of run has seen does not count here
+            if next(iter(modules)) in loaded:  # what the other parts alone have seen does not count here
                 start["images"] = loaded.get("images", 0)
         for name, module in modules.items():
             if name in start:

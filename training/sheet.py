@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--out", default="docs/hydrogen-samples.png")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--side", type=int, default=160, help="pixels of each picture on the sheet")
-    parser.add_argument("--guidance", type=float, default=3.0)
+    parser.add_argument("--guidance", type=float, help="else the model's own")
     args = parser.parse_args()
     torch.set_num_threads(1)
     model = Model(args.model, guidance=args.guidance)
