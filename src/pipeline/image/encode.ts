@@ -2,14 +2,17 @@
 
 import sharp from 'sharp';
 import type { EncodedImage, RgbImage } from '../types.js';
-import { readText, withText, writePng } from './png.js';
+import { readText, withText } from './png.js';
 
 const raw = (image: RgbImage) =>
   sharp(image.data, { raw: { width: image.width, height: image.height, channels: 3 } });
 
 /** The same pixels and text give the same bytes. */
 export async function encodePng(image: RgbImage, parameters?: string): Promise<EncodedImage> {
-  const png = await writePng(image);
+  // Filtered row by row: of painted pictures half the bytes, in less time at this level.
+  const png = await raw(image)
+    .png({ compressionLevel: 3, adaptiveFiltering: true, palette: false })
+    .toBuffer();
   const bytes = parameters === undefined ? png : withText(png, 'parameters', parameters);
   return { bytes, type: 'image/png', width: image.width, height: image.height };
 }

@@ -1,11 +1,6 @@
-// PNG files: pictures written as such; text put in and read back without touching the picture.
-
-import { constants, deflate } from 'node:zlib';
-import type { RgbImage } from '../types.js';
+// Text in PNG files: chunks put in and read back without touching the picture.
 
 const SIGNATURE = 8;
-/** the filter type of PNG that subtracts the byte above */
-const UP = 2;
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
   let c = n;
@@ -27,44 +22,6 @@ function chunk(type: string, data: Buffer): Buffer {
   body.copy(whole, 4);
   whole.writeUInt32BE(crc32(body), body.length + 4);
   return whole;
-}
-
-/**
- * An 8-bit RGB picture as a file. Every row is told as its difference from the one above it (PNG,
- * section 9.4, filter Up), packed by runs and Huffman codes alone: of painted pictures that is smaller
- * than a full search without the filter, and takes half the time. Paeth's filter would save another
- * fifth of the bytes, and cost as much time again.
- */
-export async function writePng({ data, width, height }: RgbImage): Promise<Buffer> {
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([8, 2, 0, 0, 0], 8); // bits, RGB, deflate, the five filters, not interlaced
-  const rows = upFiltered(data, 3 * width, height);
-  const packed = await new Promise<Buffer>((resolve, reject) => {
-    deflate(rows, { level: 1, strategy: constants.Z_RLE }, (error, bytes) =>
-      error === null ? resolve(bytes) : reject(error),
-    );
-  });
-  return Buffer.concat([
-    Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
-    chunk('IHDR', header),
-    chunk('IDAT', packed),
-    chunk('IEND', Buffer.alloc(0)),
-  ]);
-}
-
-/** Rows of `stride` bytes less those above them, each behind its filter's number. */
-function upFiltered(data: Uint8Array, stride: number, height: number): Uint8Array {
-  const rows = new Uint8Array(height * (stride + 1));
-  rows[0] = UP;
-  rows.set(data.subarray(0, stride), 1);
-  for (let y = 1, from = stride, to = stride + 1; y < height; y++) {
-    rows[to++] = UP;
-    for (const end = from + stride; from < end; from++)
-      rows[to++] = data[from]! - data[from - stride]!;
-  }
-  return rows;
 }
 
 /** tEXt where Latin-1 can hold the text, iTXt (UTF-8) where it cannot; right before the end chunk. */
