@@ -9,7 +9,8 @@ import sharp from 'sharp';
 import { createEngine } from '../src/engine/index.js';
 import type { GenerationParameters } from '../src/pipeline/types.js';
 import { BENCH_FAMILIES, type BenchFamily, makeFamily, SIDE } from './support/families.js';
-import { findOptimum, HOW_TO_HAVE_IT, type Optimum, openOptimum } from './support/optimum.js';
+import { HOW_TO_HAVE_IT, MODULES, type Optimum, openOptimum } from './support/optimum.js';
+import { pythonWith } from './support/python.js';
 import { recordCalls } from './support/recorded.js';
 import { median, report } from './support/report.js';
 
@@ -56,7 +57,7 @@ export async function benchFamilies(args: readonly string[]): Promise<void> {
   });
   const { steps, rounds, turns } = values;
   const extent = { steps: Number(steps), rounds: Number(rounds), turns: Number(turns) };
-  const python = findOptimum();
+  const python = pythonWith(MODULES);
   process.stdout.write(
     `${ABOUT}${steps} steps; ${rounds} rounds of ${turns} turns, each round with fresh processes\n`,
   );

@@ -5,7 +5,7 @@
 //                                [--providers cuda,webgpu,cpu] [--calls 10]
 //
 // A step with guidance is two estimates: `x1` is one call for one of them, `x2` one call for both.
-import { execFileSync, fork, spawn } from 'node:child_process';
+import { fork, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { BUILT_IN } from '../src/pipeline/providers.js';
 import { fastestThreads } from '../src/pipeline/threads.js';
+import { pythonWith } from './support/python.js';
 import { median } from './support/report.js';
 import type { TimeMessage, TimeReply, TimeRequest } from './support/time-unet.js';
 import { makeUNet, SD15, SDXL, TINY, type UNetShape } from './support/unet.js';
@@ -98,15 +99,7 @@ async function timeTorch(
   calls: number,
   threads: number,
 ): Promise<Measured | undefined> {
-  const python = [process.env.PYTHON, 'python3'].find((name) => {
-    if (name === undefined) return false;
-    try {
-      execFileSync(name, ['-c', 'import torch'], { stdio: 'ignore' });
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  const python = pythonWith('torch');
   if (python === undefined) return undefined;
   const script = fileURLToPath(new URL('./support/torch_unet.py', import.meta.url));
   const asked = JSON.stringify({ shape, sizes, calls, threads });

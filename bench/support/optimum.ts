@@ -1,5 +1,5 @@
 // Optimum's ONNX Runtime pipelines, in a Python process that stays while pictures are asked for.
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -31,22 +31,10 @@ export interface Optimum {
   close(): void;
 }
 
-/** What to do where there is none. */
+export const MODULES = 'diffusers, optimum.onnxruntime';
+/** What to do where no Python has them. */
 export const HOW_TO_HAVE_IT =
   'python3 -m venv optimum && optimum/bin/pip install "optimum-onnx[onnxruntime]" diffusers sentencepiece, then PYTHON=optimum/bin/python npm run bench -- families';
-
-/** The Python that has it ($PYTHON, python3); undefined where none does. */
-export function findOptimum(): string | undefined {
-  return [process.env.PYTHON, 'python3'].find((name) => {
-    if (name === undefined) return false;
-    try {
-      execFileSync(name, ['-c', 'import diffusers, optimum.onnxruntime'], { stdio: 'ignore' });
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
 
 /** @throws Error with its last words when the pipeline cannot be loaded or fails */
 export async function openOptimum(
