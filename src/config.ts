@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { config as readDotenv } from 'dotenv';
+import { parse, populate } from 'dotenv';
 import { z } from 'zod';
 import { UserError } from './errors.js';
 
@@ -283,16 +283,19 @@ export function embeddedModel(): string {
  *   not be passed over in silence
  */
 function environment(): NodeJS.ProcessEnv {
-  const { error } = readDotenv({ quiet: true });
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  if (code === 'ENOENT') return process.env;
-  if (error !== undefined) {
+  let file: Buffer;
+  try {
+    file = readFileSync('.env');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return process.env;
     throw new UserError('config-invalid', `The file .env cannot be read (${code}).`);
   }
   // Windows' PowerShell writes UTF-16, of which nothing would be understood.
-  if (readFileSync('.env').includes(0)) {
+  if (file.includes(0)) {
     throw new UserError('config-invalid', 'The file .env is not in UTF-8; save it as UTF-8.');
   }
+  populate(process.env as Record<string, string>, parse(file));
   return process.env;
 }
 
