@@ -1,8 +1,8 @@
 // The engines there are, what they offer, and which of them is free. The queue runs no more jobs than
 // engines, so a job always finds one.
 
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Exchange } from '../discord/exchange.js';
+import { within } from '../discord/patience.js';
 import type { Engine, ModelSummary, OfferedModel } from '../engine/types.js';
 import type { ModelInfo } from '../pipeline/types.js';
 
@@ -124,11 +124,7 @@ export async function modelOf(
   );
   if (known?.offered) return known;
   const found = engines.model(name);
-  const waited = new AbortController();
-  const soon = await Promise.race([
-    found,
-    delay(SOON, undefined, { signal: waited.signal }).catch(() => undefined),
-  ]).finally(() => waited.abort());
+  const soon = await within(SOON, found);
   if (soon !== undefined) return soon;
   await exchange.defer(ephemeral);
   return found;

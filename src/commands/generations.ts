@@ -9,6 +9,7 @@ import type { Exchange } from '../discord/exchange.js';
 import { failureOf } from '../discord/failures.js';
 import { type MessageBody, ORIGINAL, type ReplyToken } from '../discord/message.js';
 import { endedPanel } from '../discord/panels.js';
+import { within } from '../discord/patience.js';
 import type { MessageRest } from '../discord/rest.js';
 import { textsFor } from '../discord/texts/index.js';
 import { EngineDied, type OfferedModel, RunCancelled } from '../engine/types.js';
@@ -157,9 +158,7 @@ export class Generations {
     }
     // On disk before it is acknowledged; only a disk that hangs must not cost Discord's 3 s.
     const stored = Promise.all(generations.map((generation) => this.#store.create(generation)));
-    const answered = Promise.race([stored, delay(SLOW_DISK)]).then(() =>
-      exchange.defer(ephemeral, true),
-    );
+    const answered = within(SLOW_DISK, stored).then(() => exchange.defer(ephemeral, true));
     const promised = Promise.all([answered, stored]).then(() => {});
     // First to hear of a failure, before the tasks below: then nothing is left to conclude.
     promised.catch(() => {

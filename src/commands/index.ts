@@ -6,7 +6,7 @@ import type { RESTPostAPIApplicationCommandsJSONBody } from 'discord-api-types/v
 import { parseCustomId } from '../discord/custom-id.js';
 import { isForOperator, tellFailure } from '../discord/errors.js';
 import { Exchange } from '../discord/exchange.js';
-import { failureOf } from '../discord/failures.js';
+import { failureOf, isOutOfReach } from '../discord/failures.js';
 import { UserError } from '../errors.js';
 // The file itself, not the pipeline's index: this process must not load onnxruntime.
 import { LIMITS, type Limits } from '../pipeline/parameters.js';
@@ -103,8 +103,8 @@ async function refuse(
   bot: Bot,
 ): Promise<boolean> {
   const id = randomUUID().slice(0, 8);
-  const kind = failureOf(error).kind;
-  if (kind === 'gone' || kind === 'forbidden') {
+  const failure = failureOf(error);
+  if (isOutOfReach(failure)) {
     bot.logger.warn(
       { id, interaction: interaction.id },
       'the interaction was void before it was answered',
@@ -112,7 +112,7 @@ async function refuse(
     return true;
   }
   if (isForOperator(error))
-    bot.logger.error({ id, kind, err: withoutRequest(error) }, 'something broke');
+    bot.logger.error({ id, kind: failure.kind, err: withoutRequest(error) }, 'something broke');
   if (interaction.isAutocomplete()) return true;
   try {
     await exchange.refuse(tellFailure(error, exchange.locale, id));

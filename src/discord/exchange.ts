@@ -6,7 +6,7 @@ import type {
   APIApplicationCommandOptionChoice,
   APIModalInteractionResponseCallbackData,
 } from 'discord-api-types/v10';
-import { backoff, failureOf } from './failures.js';
+import { backoff, failureOf, isOutOfReach } from './failures.js';
 import {
   type MessageBody,
   ORIGINAL,
@@ -15,6 +15,7 @@ import {
   TOKEN_LIFETIME,
   textOnly,
 } from './message.js';
+import { within } from './patience.js';
 import type { FirstAnswer, MessageRest } from './rest.js';
 
 /** What an Exchange needs of an interaction; discord.js's have it. */
@@ -124,11 +125,7 @@ export class Exchange {
     if (this.#open === undefined || this.#isOpen) return;
     this.#isOpen = true;
     const written = this.#open.open(this.address(this.#ephemeral), this.locale).catch(() => {});
-    const waited = new AbortController();
-    await Promise.race([
-      written,
-      delay(SLOW_DISK, undefined, { signal: waited.signal }).catch(() => {}),
-    ]).finally(() => waited.abort());
+    await within(SLOW_DISK, written);
   }
 
   /** Nobody waits any more: to be called when the answer stands, or the store holds what will answer. */
@@ -235,7 +232,7 @@ async function persist(call: () => Promise<unknown>): Promise<void> {
       return;
     } catch (error) {
       const failure = failureOf(error);
-      if (['gone', 'forbidden', 'token'].includes(failure.kind)) return;
+      if (failure.kind === 'token' || isOutOfReach(failure)) return;
       if (failure.kind !== 'later') throw error;
       const wait = failure.afterMs ?? backoff(attempt);
       if (performance.now() + wait > until) throw error;

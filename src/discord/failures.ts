@@ -28,6 +28,11 @@ const GONE: ReadonlySet<number | string> = new Set([
  * no messages to this person, an archived thread). */
 const FORBIDDEN: ReadonlySet<number | string> = new Set([50_001, 50_007, 50_013, 50_083]);
 
+/** Whether what a call was for is gone, or closed to the bot. */
+export function isOutOfReach({ kind }: Failure): boolean {
+  return kind === 'gone' || kind === 'forbidden';
+}
+
 /** Says what a failed call to Discord means for the caller. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof RateLimitError) {

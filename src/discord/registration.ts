@@ -7,7 +7,7 @@ import type {
 } from 'discord-api-types/v10';
 import { Routes } from 'discord-api-types/v10';
 import { UserError } from '../errors.js';
-import { failureOf } from './failures.js';
+import { failureOf, isOutOfReach } from './failures.js';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -106,28 +106,23 @@ export async function registerCommands(
       changed = (await bring(rest, within(formerGuildId), [])) || changed;
     } catch (error) {
       // The bot is no longer in that server: nobody sees its commands there.
-      if (!isClosed(error)) throw error;
+      if (!isOutOfReach(failureOf(error))) throw error;
     }
   }
   return changed;
 }
 
-/** There is no such server for this bot. */
-function isClosed(error: unknown): boolean {
-  return ['gone', 'forbidden'].includes(failureOf(error).kind);
-}
-
 /** The sentence for the one who runs the bot; the error itself where it is a bug of ours. */
 function faultOf(error: unknown, guildId: string | undefined): unknown {
-  const { kind } = failureOf(error);
-  if (isClosed(error) && guildId !== undefined) {
+  const failure = failureOf(error);
+  if (isOutOfReach(failure) && guildId !== undefined) {
     return new UserError(
       'guild-unknown',
       `The commands cannot be registered in the server ${guildId} (DISCORD_GUILD_ID): the bot is not in it, or was invited without the scope applications.commands.`,
       { guildId },
     );
   }
-  if (kind !== 'later') return error;
+  if (failure.kind !== 'later') return error;
   const reason = error instanceof Error ? error.message : '';
   return new UserError(
     'registration-failed',

@@ -11,7 +11,7 @@ import type {
   RESTPostAPIInteractionCallbackWithResponseResult,
 } from 'discord-api-types/v10';
 import { InteractionResponseType, MessageFlags, Routes } from 'discord-api-types/v10';
-import { failureOf } from './failures.js';
+import { failureOf, isOutOfReach } from './failures.js';
 import { type MessageBody, ORIGINAL, type ReplyAddress } from './message.js';
 
 /** A message that has reached Discord. */
@@ -161,7 +161,7 @@ export class MessageRest {
         fullRoute: Routes.channelMessage(channelId, messageId),
       });
     } catch (error) {
-      if (['gone', 'forbidden'].includes(failureOf(error).kind)) return undefined;
+      if (isOutOfReach(failureOf(error))) return undefined;
       throw error;
     }
   }

@@ -1,12 +1,12 @@
 // Edit: a window with the picture's parameters; what is sent from it is painted as a new picture.
 
-import { setTimeout as delay } from 'node:timers/promises';
 import type {
   APIModalInteractionResponseCallbackData,
   APITextInputComponent,
 } from 'discord-api-types/v10';
 import { ComponentType, MessageFlags, TextInputStyle } from 'discord-api-types/v10';
 import { customId } from '../../discord/custom-id.js';
+import { within } from '../../discord/patience.js';
 import { capital, type Texts, textsFor } from '../../discord/texts/index.js';
 import { UserError } from '../../errors.js';
 import type { GenerationParameters } from '../../pipeline/types.js';
@@ -27,7 +27,14 @@ export const editButton: ButtonFamily = {
 
   async press(interaction, pressed, exchange, bot) {
     // A window is a first answer: it cannot come after an acknowledgement.
-    const known = await inTime(parametersOf(bot, pressed.generation, interaction));
+    const reading = parametersOf(bot, pressed.generation, interaction);
+    const known = await within(WINDOW_PATIENCE, reading);
+    if (known === undefined) {
+      throw new UserError(
+        'file-slow',
+        'Reading this picture took too long; press the button again.',
+      );
+    }
     const { parameters, generation } = known;
     if (Math.max(parameters.prompt.length, parameters.negativePrompt.length) > INPUT_LENGTH) {
       throw new UserError(
@@ -77,21 +84,6 @@ export const editButton: ButtonFamily = {
     await bot.generations.begin(exchange, [wish], ephemeral);
   },
 };
-
-/** @throws UserError 'file-slow' while the interaction can still be answered */
-async function inTime<T>(reading: Promise<T>): Promise<T> {
-  reading.catch(() => {});
-  const read = new AbortController();
-  const late = delay(WINDOW_PATIENCE, undefined, { signal: read.signal }).then(() => {
-    throw new UserError('file-slow', 'Reading this picture took too long; press the button again.');
-  });
-  try {
-    return await Promise.race([reading, late]);
-  } finally {
-    read.abort();
-    late.catch(() => {});
-  }
-}
 
 /**
  * A window holds five fields. What has none stays as it was: also the guidance of a picture that
