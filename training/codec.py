@@ -53,7 +53,7 @@ class Codec:
 
 def fit(count: int = 4000, seed: int = 7) -> dict:
     """Principal components of rendered patches."""
-    rng, sampler, renderer = random.Random(seed), Sampler(heldout="skip"), Renderer()
+    rng, sampler, renderer = random.Random(seed), Sampler(heldout="skip", empty=0), Renderer()
     moment, mean, n = torch.zeros(192, 192, dtype=torch.float64), torch.zeros(192, dtype=torch.float64), 0
     for _ in range(count // 50):
         x = F.unfold(renderer([sampler.sample(rng) for _ in range(50)], 128), 8, stride=8)

@@ -149,7 +149,7 @@ def main() -> None:
         net.load_state_dict(torch.load(args.weights, map_location="cpu", weights_only=True)["net"])
     net.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.01)
-    samplers = [Sampler(args.things, heldout=None, plain=0.6, styles=0.05, grid=g, tidy=t, tints=args.tints) for g, t in ((False, False), (True, False), (True, True))]
+    samplers = [Sampler(args.things, heldout=None, plain=0.6, styles=0.05, empty=0, grid=g, tidy=t, tints=args.tints) for g, t in ((False, False), (True, False), (True, True))]
     rng, renderer, codec = random.Random(987_654_321 + args.seed), Renderer(device), Codec(device=device)
     shares = (1 - args.grid, args.grid / 2, args.grid / 2)
     total = sum(args.mix.values())

@@ -67,7 +67,7 @@ class Run:
 
     def __init__(self, directory: Path, modules: dict[str, torch.nn.Module], minutes: float, rate: float, *, weights: Sequence[Path] = (),
                  device: str | torch.device = "cpu", warmup: int = 200, decay: float = 0.4, average: float = 0.999, muon: bool = False,
-                 every: float = 240):
+                 every: float = 240, memory_format: torch.memory_format = torch.channels_last):
         self.directory, self.modules, self.minutes, self.rate, self.warmup, self.decay, self.every = directory, modules, minutes, rate, warmup, decay, every
         self.images = self.steps = 0
         directory.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ class Run:
         for name, module in modules.items():
             if name in start:
                 module.load_state_dict(start[name])
-            module.to(device, memory_format=torch.channels_last).train()
+            module.to(device, memory_format=memory_format).train()
         self.parameters = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
         self.optimizer = Muon(list(modules.values()), rate) if muon else torch.optim.AdamW(self.parameters, lr=rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
         self.average = Average(modules, average)

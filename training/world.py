@@ -182,6 +182,10 @@ MIX = {"single": 0.22, "colour": 0.12, "staged": 0.07, "two": 0.14, "position": 
 # The same for tidy scenes, where most is to be learned from pairs.
 LESSONS = {"centred": 0.1, "staged": 0.12, "single": 0.12, "two": 0.18, "position": 0.2, "count": 0.14, "binding": 0.12, "scene": 0.02}
 
+# What an empty caption gets: scenery, alone or with one large thing. Far fewer pictures than there are with words, so that
+# a small model can paint one without being told which.
+UNSAID = {"scene": 0.4, "staged": 0.6}
+
 
 class Sampler:
     """Draws scenes with captions that are true of them.
@@ -191,7 +195,8 @@ class Sampler:
     latent grid in four sizes, so that a thing looks the same to a convolution wherever it stands:
     the first curriculum, many times easier to learn than free places and sizes. `tidy`: easier still,
     one arrangement for each thing that can be said (`tidy` below), before the grid's many. `shapes`: their
-    share among the things (else each counts as one thing). `tints`: how often a centred thing is recoloured.
+    share among the things (else each counts as one thing). `tints`: how often a centred thing is recoloured. `empty`: how often
+    nothing is said; the picture is then one of `UNSAID`, whatever kind was asked for.
     """
 
     def __init__(self, things: int = len(THINGS), heldout: str | None = "skip", plain: float = 0.5, styles: float = 0.12, empty: float = 0.1, grid: bool = False, tidy: bool = False,
@@ -202,9 +207,14 @@ class Sampler:
         self.plain, self.styles, self.empty, self.grid, self.tidy = plain, styles, empty, grid, tidy
 
     def sample(self, rng: random.Random, kind: str | None = None) -> Scene:
-        kind = kind or rng.choices(list(MIX), list(MIX.values()))[0]
+        unsaid = self.rule != "only" and self.empty > 0 and rng.random() < self.empty  # nothing unsaid is held out
+        if unsaid or not kind:
+            mix = UNSAID if unsaid else MIX
+            kind = rng.choices(list(mix), list(mix.values()))[0]
         while True:
             scene = getattr(self, "_" + kind)(rng)
+            if unsaid and "colours" in scene.facts:
+                continue
             if self.rule and kind != "scene" and self.heldout.holds(scene) != (self.rule == "only"):
                 continue
             if self._visible(scene):
@@ -215,7 +225,7 @@ class Sampler:
             for item in scene.items:
                 snap(item)
         scene.kind, scene.seed = kind, rng.getrandbits(31)
-        if rng.random() < self.empty:
+        if unsaid:
             scene.caption = ""
         return scene
 

@@ -18,7 +18,7 @@ from training.feed import Lessons, feed
 from training.gpu import join, split
 from training.reading import Reader, layout, reading_loss
 from training.run import Run
-from training.world import COLOUR_NAMES, MIX, NAMES, RELATIONS, Heldout, Item, Sampler, Scene, snap
+from training.world import COLOUR_NAMES, MIX, NAMES, RELATIONS, SCENERY, Heldout, Item, Sampler, Scene, snap
 
 MEANS = [
     [0.512, 0.527, 0.512, 0.503],
@@ -50,7 +50,7 @@ class World(unittest.TestCase):
         self.assertTrue(all(heldout.holds(sampler.sample(rng, kind)) for kind in ("colour", "two", "position", "count", "binding") for _ in range(20)))
 
     def test_relations_hold_in_the_picture(self):
-        rng, sampler = random.Random(6), Sampler()
+        rng, sampler = random.Random(6), Sampler(empty=0)
         for grid in (False, True):
             for _ in range(300):
                 scene = sampler.sample(rng, "position")
@@ -80,10 +80,14 @@ class World(unittest.TestCase):
             for item in sampler.sample(rng).items:
                 self.assertTrue(0 <= item.x - item.size / 2 + 0.03 and item.x + item.size / 2 <= 1.03, item)
 
-    def test_about_one_caption_in_ten_is_empty(self):
+    def test_about_one_caption_in_ten_is_empty_and_stands_for_scenery_with_at_most_one_thing(self):
         rng, sampler = random.Random(8), Sampler()
-        empty = sum(not sampler.sample(rng).caption for _ in range(2000))
-        self.assertTrue(140 < empty < 260, empty)
+        unsaid = [s for s in (sampler.sample(rng, "binding") for _ in range(2000)) if not s.caption]
+        self.assertTrue(140 < len(unsaid) < 260, len(unsaid))
+        for scene in unsaid:
+            self.assertLessEqual(len(scene.items), 1)
+            self.assertIn(scene.background, SCENERY)
+            self.assertFalse(any(item.colour for item in scene.items))
 
     def test_captions_fit_the_text_encoder(self):
         rng, sampler, words = random.Random(9), Sampler(empty=0), Words()
@@ -125,9 +129,13 @@ class Pictures(unittest.TestCase):
 
     def test_renders_stay_as_they_are(self):
         # Mean grey of the quarters of twelve pictures of every kind of background and style, from the first renderer.
-        rng, sampler = random.Random(11), Sampler(plain=0.2, styles=0.4)
+        rng, sampler = random.Random(11), Sampler(plain=0.2, styles=0.4, empty=0)
         kinds = ("single", "count", "two", "binding", "single", "colour", "position", "count", "single", "binding", "scene", "two")
-        pictures = Renderer()([sampler.sample(rng, kind) for kind in kinds], 128)
+        scenes = []
+        for kind in kinds:
+            scenes.append(sampler.sample(rng, kind))
+            rng.random()  # the first renderer's scenes took one more
+        pictures = Renderer()(scenes, 128)
         means = F.adaptive_avg_pool2d(pictures, 2).mean(1).flatten(1)
         wanted = torch.tensor(MEANS)
         self.assertLess((means - wanted).abs().max().item(), 2e-3)

@@ -43,7 +43,7 @@ export function createScheduler(
     const why = Object.hasOwn(UNSUPPORTED, className) ? ` (${UNSUPPORTED[className]})` : '';
     throw new UserError(
       'scheduler-class',
-      `The scheduler class ${className} is not supported${why}; allowed are ${Object.keys(CLASSES).join(', ')}.`,
+      `The scheduler class ${className.slice(0, 80)} is not supported${why}; ${allowedClasses()}.`,
       { className },
     );
   }
@@ -119,12 +119,18 @@ function readObject(config: unknown): Readonly<Record<string, unknown>> {
   return config as Record<string, unknown>;
 }
 
+/** Without the ending that all of them share: two dozen names in one sentence are long enough. */
+function allowedClasses(): string {
+  const names = Object.keys(CLASSES).map((name) => name.replace(/Scheduler$/, ''));
+  return `allowed are, each followed by Scheduler, ${names.join(', ')}`;
+}
+
 function ownClass(config: Readonly<Record<string, unknown>>): string {
   const className = config._class_name;
   if (typeof className !== 'string') {
     throw new UserError(
       'scheduler-class',
-      `The scheduler configuration names no class (_class_name); allowed are ${Object.keys(CLASSES).join(', ')}.`,
+      `The scheduler configuration names no class (_class_name); ${allowedClasses()}.`,
     );
   }
   return className;
