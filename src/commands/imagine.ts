@@ -2,6 +2,7 @@
 
 import { ApplicationCommandOptionType } from 'discord-api-types/v10';
 import { textsFor } from '../discord/texts/index.js';
+import { LIMITS } from '../pipeline/parameters.js';
 import { type ModelFacts, SCHEDULER_NAMES, type SchedulerName } from '../pipeline/types.js';
 import { described, EVERYWHERE, named } from './data.js';
 import { modelOf } from './engines.js';
@@ -9,6 +10,8 @@ import { imageMissing, paintFrom } from './from-image.js';
 import { commonSizes, newSeed, parametersFor } from './parameters.js';
 import type { SlashCommand } from './types.js';
 import { checkCount, wishesFor } from './wishes.js';
+
+const GUIDANCE = LIMITS.guidanceScale;
 
 export const imagine: SlashCommand = {
   data: ({ steps }) => ({
@@ -95,12 +98,12 @@ export const imagine: SlashCommand = {
         type: ApplicationCommandOptionType.Number,
         ...named(['guidance', 'guidance', 'guidage']),
         ...described([
-          'How closely to follow the prompt (1 to 30)',
-          'Wie eng am Prompt gemalt wird (1 bis 30)',
-          'Fidélité au prompt (1 à 30)',
+          `How closely to follow the prompt (${GUIDANCE.min} to ${GUIDANCE.max})`,
+          `Wie eng am Prompt gemalt wird (${GUIDANCE.min} bis ${GUIDANCE.max})`,
+          `Fidélité au prompt (${GUIDANCE.min} à ${GUIDANCE.max})`,
         ]),
-        min_value: 1,
-        max_value: 30,
+        min_value: GUIDANCE.min,
+        max_value: GUIDANCE.max,
       },
       {
         type: ApplicationCommandOptionType.String,

@@ -86,3 +86,15 @@ test.each(['en-US', 'de', 'fr'])(
     expect(sentence).not.toMatch(/\/home/);
   },
 );
+
+test.each(['en-US', 'de', 'fr'])(
+  'what a sentence quotes is no Markdown and no ping: %s',
+  (locale) => {
+    const name = '*nope* <@1> `x`';
+    const unknown = new UserError('model-unknown', `There is no model "${name}" here.`, {
+      name,
+      models: 'hydrogen',
+    });
+    expect(tellFailure(unknown, locale, 'abcd1234')).toContain('\\*nope\\* \\<@\u200b1> \\`x\\`');
+  },
+);
