@@ -5,15 +5,17 @@ import random
 import tempfile
 import unittest
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 import torch.nn.functional as F
 
 from training.codec import Codec, autoencoder
 from training.judge import Look, right, targets
-from training.model import LENGTH, Words, scheduler
+from training.model import LENGTH, Words, scheduler, text_encoder, unet
 from training.muon import Muon, orthogonal
 from training.render import Renderer
+from training.repaint import Painter
 from training.feed import Lessons, feed
 from training.gpu import join, split
 from training.reading import Reader, layout, reading_loss
@@ -225,6 +227,34 @@ class Training(unittest.TestCase):
             state = join(Path(folder), "diffusion")
             self.assertTrue(torch.equal(state["unet"]["w"], torch.arange(6.0).view(2, 3)))
             self.assertEqual(state["images"]["seen"].item(), 123456789)
+
+
+class Painting(unittest.TestCase):
+    def setUp(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "weights.pt"
+            torch.save({"unet": unet().state_dict(), "text_encoder": text_encoder().state_dict()}, file)
+            self.painter = Painter(file, 24, Codec(), Renderer())
+
+    def test_a_denoiser_that_knows_the_picture_paints_it_again(self):
+        true, kept = torch.randn(2, 24, 16, 16), self.painter.scheduler.alphas_cumprod
+
+        def exact(x, t, context):  # v of the noise that lies between x and the true latents
+            signal, amount = kept[int(t)].sqrt(), (1 - kept[int(t)]).sqrt()
+            both = torch.cat((true, true))
+            return SimpleNamespace(sample=signal * (x - signal * both) / amount - amount * both)
+
+        self.painter.unet = exact
+        painted = self.painter.repaint(true, ["a fox", ""], random.Random(1))
+        self.assertLess((painted - true).abs().max().item(), 1e-3)
+
+    def test_pictures_are_drawn_from_a_pool_that_grows(self):
+        self.painter.repaint = lambda latents, captions, rng: latents
+        rng = random.Random(2)
+        for wanted in (4, 6, 8):
+            scenes, latents = self.painter.draw(rng, 4)
+            self.assertEqual(len(self.painter.pool), wanted)
+            self.assertLess((latents - Codec().encode(Renderer()(scenes, 128))).abs().max().item(), 1e-2)
 
 
 class Reading(unittest.TestCase):
