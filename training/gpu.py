@@ -4,8 +4,8 @@ Needs nothing but this folder (its atlas holds every glyph) and torch, diffusers
 pillow. A call starts from what earlier calls left in `--from` (weights in shards under 16 MiB), trains for the given
 minutes and leaves its own shards (averaged weights in fp16) and the log, with what it did not train copied along, so
 that the next call needs only the last one's files (50 MiB in all). Without `--stage` the autoencoder comes first, then
-the words (a minute or two are enough), then the diffusion model as often as there is time; the judge last, when asked
-for. What follows `--` goes to the stage's trainer, for instance `-- --device cpu` to try it without a GPU, or a
+the words (a minute or two are enough), then the diffusion model as often as there is time. `--stage vae` after that teaches
+the decoder from what the diffusion model paints. The judge last, when asked for. What follows `--` goes to the stage's trainer, for instance `-- --device cpu` to try it without a GPU, or a
 `--mix` of lessons.
 """
 
@@ -67,12 +67,15 @@ def main() -> None:
         if args.stage == "judge":
             sys.exit(subprocess.call([sys.executable, "-m", "training.judge", "--minutes", str(args.minutes), "--batch", "256", "--out", str(args.out / "judge.pt"), *args.rest]))
         command = [sys.executable, "-m", MODULES[args.stage], "--minutes", str(args.minutes), "--out", str(run), "--threads", "8"]
-        command += {"vae": ["--batch", "64", "--rate", "2e-3"], "words": ["--batch", "512"],
+        command += {"vae": ["--batch", "64"], "words": ["--batch", "512"],
                     "diffusion": ["--batch", "256", "--rate", "1e-3", "--workers", str(args.workers)]}[args.stage]
         start = earlier.get(args.stage) or (earlier.get("words") if args.stage == "diffusion" else None)
         if start:
             torch.save({**start, "images": start["images"]["seen"].item()}, run / "start.pt")
             command += ["--weights", str(run / "start.pt")]
+        if args.stage == "vae" and earlier.get("diffusion"):
+            torch.save(earlier["diffusion"], run / "painter.pt")
+            command += ["--painter", str(run / "painter.pt")]
         code = subprocess.call([*command, *args.rest])
         if code:
             sys.exit(code)
