@@ -243,7 +243,7 @@ describe('a scheduler configuration', () => {
     const error = failure(() => createScheduler({ _class_name: 'ScoreSdeVeScheduler' }, 20));
     expect(error.identifier).toBe('scheduler-class');
     expect(error.message).toContain('ScoreSdeVeScheduler');
-    expect(error.message).toContain('EulerDiscreteScheduler');
+    expect(error.message).toMatch(/each followed by Scheduler, .*\bEulerDiscrete\b/);
     for (const config of [{}, { _class_name: 'toString' }, null, [], 'DDIMScheduler']) {
       failure(() => createScheduler(config, 20));
     }
