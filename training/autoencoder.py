@@ -43,6 +43,8 @@ def main() -> None:
     parser.add_argument("--painter", type=Path, help="a diffusion model's weights: part of the latents are as it paints them")
     parser.add_argument("--painted", type=float, default=0.6, help="... how large a part")
     args = prepared(parser)
+    if args.encoder and args.painter:
+        parser.error("--painter paints the latents of the encoder as it is, which --encoder changes")
     device = args.device
     vae = autoencoder()
     vae.encoder.requires_grad_(args.encoder)

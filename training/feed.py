@@ -24,11 +24,11 @@ class Lessons:
     """Draws scenes by a mix of kinds (name to weight) and makes batches of them."""
 
     def __init__(self, things: int, mix: dict[str, float], batch: int, **sampler):
-        self.kinds, self.weights, self.batch, self.sampler = list(mix), list(mix.values()), batch, Sampler(things, **sampler)
+        self.mix, self.batch, self.sampler = mix, batch, Sampler(things, **sampler)
 
     def __call__(self, rng: random.Random, codec: Codec, renderer: Renderer, words: Words) -> tuple[torch.Tensor, torch.Tensor, tuple[torch.Tensor, ...]]:
         """Latents [B, C, 16, 16] on the renderer's device, ids [B, 32] and what stands where (reading.py) on the host."""
-        scenes = [self.sampler.sample(rng, kind) for kind in rng.choices(self.kinds, self.weights, k=self.batch)]
+        scenes = self.sampler.several(rng, self.mix, self.batch)
         return codec.encode(renderer(scenes, 128)), words([s.caption for s in scenes]), layout(scenes)
 
 

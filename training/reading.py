@@ -81,10 +81,9 @@ def main() -> None:
     run = Run(args.out, parts, args.minutes, args.rate, weights=args.weights, device=args.device, warmup=50, decay=args.decay, average=0.995, muon=True)
     rng, words = random.Random(args.seed * 1_000_003 + run.images + 5), model.Words()
     sampler = Sampler(args.things, tidy=True, plain=0.6, styles=0, empty=0.02, tints=0.4, shapes=0.05)
-    kinds, weights = list(args.mix), list(args.mix.values())
 
     def step():
-        scenes = [sampler.sample(rng, kind) for kind in rng.choices(kinds, weights, k=args.batch)]
+        scenes = sampler.several(rng, args.mix, args.batch)
         ids = words([s.caption for s in scenes])
         with autocast(args.device):
             tokens = parts["text_encoder"](ids.to(args.device)).last_hidden_state

@@ -40,7 +40,7 @@ class Painter:
 
     def draw(self, rng: random.Random, count: int) -> tuple[list[Scene], torch.Tensor]:
         """Scenes and latents [count, C, 16, 16] as they were painted. Painting costs more than a decoder's step, so pictures are drawn several times."""
-        fresh = [self.sampler.sample(rng, kind) for kind in rng.choices(list(LESSONS), list(LESSONS.values()), k=NEW if len(self.pool) >= count else count)]
+        fresh = self.sampler.several(rng, LESSONS, NEW if len(self.pool) >= count else count)
         true = self.codec.encode(self.renderer(fresh, 128))
         self.pool += zip(fresh, self.repaint(true, [scene.caption for scene in fresh], rng))
         del self.pool[:-POOL]

@@ -229,6 +229,10 @@ class Sampler:
             scene.caption = ""
         return scene
 
+    def several(self, rng: random.Random, mix: dict[str, float], count: int) -> list[Scene]:
+        """`count` scenes of kinds drawn from a mix of names and weights."""
+        return [self.sample(rng, kind) for kind in rng.choices(list(mix), list(mix.values()), k=count)]
+
     # -- parts
 
     def _thing(self, rng: random.Random, other: Item | None = None) -> Item:
