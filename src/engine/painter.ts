@@ -12,6 +12,7 @@ import {
 } from '../pipeline/index.js';
 import type { FloatTensor, Start, Step } from '../pipeline/types.js';
 import { type Branch, packCheckpoint, unpackCheckpoint } from './checkpoint.js';
+import { Outbox } from './outbox.js';
 import type { AttemptResult, FromEngine } from './protocol.js';
 import { checked, isWatched, veil } from './safety.js';
 import type { Safety } from './settings.js';
@@ -52,7 +53,8 @@ export class Painter {
     const { number, abort } = attempt;
     const { parameters } = job;
     await this.#send({ kind: 'started', attempt: number });
-    await listen();
+    await turn();
+    await turn();
     const { start, branch } = beginning(job.start);
     let end: Ending | undefined;
     let encode = 0;
@@ -110,36 +112,44 @@ export class Painter {
       ...(init !== undefined && { init }),
     };
     const steps = model.generate(parameters, options);
+    const outbox = new Outbox((steps) =>
+      this.#send({ kind: 'progress', attempt: attempt.number, steps }),
+    );
     let calls = 0;
-    while (!signal.aborted) {
-      let from = 0;
-      const next = await this.#exclusive(() => {
-        from = performance.now();
-        return steps.next();
-      });
-      if (next.done === true) return;
-      const step = next.value;
-      checkStep(step, model.info);
-      const { encode, unet } = model.timings;
-      // The prompt is encoded on the way to the first step.
-      const milliseconds = performance.now() - from - (calls === 0 ? encode : 0);
-      const { index, total, timestep } = step;
-      await this.#send({
-        kind: 'progress',
-        attempt: attempt.number,
-        report: {
-          index,
-          total,
-          timestep,
-          milliseconds,
-          kept: toKeptPrediction(step),
-          checkpoint: packCheckpoint({ branch, state: step.checkpoint() }),
-        },
-        unet: unet.slice(calls),
-      });
-      calls = unet.length;
-      await listen();
-      if (!signal.aborted) yield step;
+    try {
+      while (!signal.aborted) {
+        let from = 0;
+        const next = await this.#exclusive(() => {
+          from = performance.now();
+          return steps.next();
+        });
+        if (next.done === true) return;
+        const step = next.value;
+        checkStep(step, model.info);
+        const { encode, unet } = model.timings;
+        // The prompt is encoded on the way to the first step.
+        const milliseconds = performance.now() - from - (calls === 0 ? encode : 0);
+        const { index, total, timestep } = step;
+        outbox.add({
+          report: {
+            index,
+            total,
+            timestep,
+            milliseconds,
+            kept: toKeptPrediction(step),
+            checkpoint: packCheckpoint({ branch, state: step.checkpoint() }),
+          },
+          unet: unet.slice(calls),
+        });
+        calls = unet.length;
+        // The event loop reads what came in: the loop's own turn may have ended before its poll phase,
+        // two cannot.
+        await turn();
+        if (outbox.due || attempt.previewAfter !== undefined) await outbox.flush();
+        if (!signal.aborted) yield step;
+      }
+    } finally {
+      await outbox.flush(); // whatever comes next, the steps before it are told first
     }
   }
 
@@ -167,12 +177,6 @@ export class Painter {
     const preview = { ...image, index, total };
     await this.#send({ kind: 'preview', attempt: attempt.number, preview });
   }
-}
-
-/** Lets the event loop read what came in: one turn may end before its poll phase, two cannot. */
-async function listen(): Promise<void> {
-  await turn();
-  await turn();
 }
 
 interface Ending {

@@ -87,6 +87,14 @@ export interface AttemptResult extends Omit<RunResult, 'timings'> {
   readonly timings: { readonly encode: number; readonly decode: number; readonly file: number };
 }
 
+/** A step on its way to the bot. */
+export interface SentStep {
+  /** the kept latents are those of the checkpoint, which the bot rounds to halves by itself */
+  readonly report: Omit<StepReport, 'kept'> & { readonly kept: Omit<KeptStep, 'latents'> };
+  /** ms of each bare UNet call of the step: two where guidance is not batched */
+  readonly unet: readonly number[];
+}
+
 /** From the engine to the bot. */
 export type FromEngine =
   | { readonly kind: 'opened' }
@@ -104,14 +112,8 @@ export type FromEngine =
   | { readonly kind: 'worn'; readonly bytes: number; readonly crowded: boolean }
   /** the attempt has been taken up: from here on a death counts against its run */
   | { readonly kind: 'started'; readonly attempt: number }
-  | {
-      readonly kind: 'progress';
-      readonly attempt: number;
-      /** the kept latents are those of the checkpoint, which the bot rounds to halves by itself */
-      readonly report: Omit<StepReport, 'kept'> & { readonly kept: Omit<KeptStep, 'latents'> };
-      /** ms of each bare UNet call of the step: two where guidance is not batched */
-      readonly unet: readonly number[];
-    }
+  /** the steps since the last such message, in their order */
+  | { readonly kind: 'progress'; readonly attempt: number; readonly steps: readonly SentStep[] }
   | { readonly kind: 'preview'; readonly attempt: number; readonly preview: Preview }
   | { readonly kind: 'done'; readonly attempt: number; readonly result: AttemptResult }
   | { readonly kind: 'failed'; readonly attempt: number; readonly error: WireError }

@@ -5,7 +5,7 @@ import { toHalf } from '../pipeline/fp16.js';
 import { latentsOf } from './checkpoint.js';
 import { type Deferred, deferred } from './deferred.js';
 import type { EngineProcess } from './process.js';
-import type { AttemptResult, FromEngine, ModelRef } from './protocol.js';
+import type { AttemptResult, FromEngine, ModelRef, SentStep } from './protocol.js';
 import type { EngineJob, Preview, RunHandlers, RunResult, RunStart, StepReport } from './types.js';
 
 /** What an engine process says about a try. */
@@ -83,7 +83,7 @@ export class ActiveRun {
   }
 
   /** @returns what the owner is told of the step */
-  progressed({ report, unet }: Extract<RunMessage, { readonly kind: 'progress' }>): StepReport {
+  progressed({ report, unet }: SentStep): StepReport {
     if (unet.length > 0) this.#unet.set(report.index, unet);
     // A copy: the owner may hand the report's own bytes to another thread, and the original is a
     // view that would keep the whole message alive.

@@ -251,11 +251,12 @@ class Supervisor implements LocalEngine {
       case 'started':
         run.started();
         return;
-      case 'progress': {
-        const report = run.progressed(message);
-        this.#tell(() => run.handlers.onStep?.(report));
+      case 'progress':
+        for (const step of message.steps) {
+          const report = run.progressed(step);
+          this.#tell(() => run.handlers.onStep?.(report));
+        }
         return;
-      }
       case 'preview':
         run.previewed(message.preview);
         return;

@@ -45,8 +45,9 @@ export async function* denoise(options: DenoiseOptions): AsyncGenerator<Step, vo
       x = blended(x, last ? image : scheduler.addNoise(image, blend.noise, call + 1), blend);
       original = blended(predictedOriginal, image, blend);
     }
-    yield finished(index + 1, x, original);
-    await turn();
+    const step = finished(index + 1, x, original);
+    await turn(); // before the step is told: whoever wants no more of them says so in time
+    yield step;
   }
 
   function finished(done: number, latents: Float32Array, predictedOriginal: Float32Array): Step {
