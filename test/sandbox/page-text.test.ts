@@ -41,6 +41,7 @@ const load = <T>(name: string): Promise<T> =>
 const { callables, parseLine, formatLine, convert, invocationData } =
   await load<Invocation>('invocation.js');
 const { parseMarkdown, plainText } = await load<Markdown>('markdown.js');
+const { describe: words } = await load<{ describe(option: object): string }>('composer.js');
 
 const COMMANDS = [
   {
@@ -130,6 +131,18 @@ describe('a typed line', () => {
 test('commands are listed in the order in which the bot has them', () => {
   const turned = callables([...COMMANDS].reverse(), 'de-AT');
   expect(turned.map((one) => one.name)).toEqual(['models install', 'imagine-more', 'imagine']);
+});
+
+describe("an option's line", () => {
+  test('says its range, once', () => {
+    const line = (description: string, limits: object) =>
+      words({ description, raw: { description, ...limits } });
+    expect(line('Steps', { min_value: 1, max_value: 50 })).toBe('Steps (1 to 50)');
+    expect(line('Steps (1 to 50)', { min_value: 1, max_value: 50 })).toBe('Steps (1 to 50)');
+    expect(line('Frames', { min_value: 4 })).toBe('Frames (from 4)');
+    expect(line('Frames', { max_value: 64, required: true })).toBe('Frames (up to 64), required');
+    expect(line('Anything', {})).toBe('Anything');
+  });
 });
 
 describe('a value', () => {

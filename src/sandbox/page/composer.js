@@ -590,18 +590,18 @@ export class Composer {
 }
 
 /**
- * What an option is for and what it takes, in one line.
+ * What an option is for and what it takes, in one line; the range only where the words do not say it.
  * @param {Option} option
  */
 export function describe(option) {
-  const { min_value: min, max_value: max } = option.raw;
-  const range =
-    min !== undefined && max !== undefined
+  const { description, min_value: min, max_value: max, required } = option.raw;
+  const said = [min, max].every((bound) => bound === undefined || description.includes(`${bound}`));
+  const range = said
+    ? ''
+    : min !== undefined && max !== undefined
       ? ` (${min} to ${max})`
       : min !== undefined
         ? ` (from ${min})`
-        : max !== undefined
-          ? ` (up to ${max})`
-          : '';
-  return `${option.description}${range}${option.raw.required ? ', required' : ''}`;
+        : ` (up to ${max})`;
+  return `${option.description}${range}${required ? ', required' : ''}`;
 }
