@@ -52,8 +52,9 @@ def main() -> None:
     run = Run(args.out, {"vae": vae}, args.minutes, args.rate, weights=args.weights, device=device, decay=args.decay, average=0.998, warmup=50, muon=True, memory_format=layout)
     codec, renderer = Codec(device=device), Renderer(device)
     rng = random.Random(args.seed * 1_000_003 + run.images)
-    sampler = Sampler(args.things, plain=0.4, styles=0.0 if args.grid else 0.1, empty=0, grid=args.grid)
-    painter = Painter(args.painter, args.things, codec, renderer, device) if args.painter else None
+    styles = 0.0 if args.grid else 0.1
+    sampler = Sampler(args.things, plain=0.4, styles=styles, empty=0, grid=args.grid)
+    painter = Painter(args.painter, args.things, styles, codec, renderer, device) if args.painter else None
     w = args.window
 
     def step():

@@ -28,27 +28,25 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from . import model
 from .codec import CHANNELS, Codec, autoencoder
 from .gpu import join
+from .run import averaged
 
 WORDS = {"tokenizer_class": "CLIPTokenizer", "model_max_length": model.LENGTH, "bos_token": model.START, "eos_token": model.END,
          "pad_token": model.END, "unk_token": model.END, "do_lower_case": True, "errors": "replace", "add_prefix_space": False}
 
 
-def averaged(path: Path, stage: str) -> dict[str, dict[str, torch.Tensor]]:
+def weights_in(path: Path, stage: str) -> dict[str, dict[str, torch.Tensor]]:
     """The averaged weights of a checkpoint, or what `--weights` wrote, or the shards that gpu.py left in a directory."""
-    if path.is_dir():
-        return join(path, stage)
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    return state.get("average", state)
+    return join(path, stage) if path.is_dir() else averaged(torch.load(path, map_location="cpu", weights_only=True))
 
 
 def load(diffusion: Path, vae: Path | None) -> dict[str, torch.nn.Module]:
     """The averaged weights of two checkpoints (or directories of shards), rounded to fp16 and held in fp32."""
     parts = {"unet": model.unet(), "text_encoder": model.text_encoder(), "vae": autoencoder()}
-    state = averaged(diffusion, "diffusion")
+    state = weights_in(diffusion, "diffusion")
     for name in ("unet", "text_encoder"):
         parts[name].load_state_dict(state[name])
     if vae:
-        parts["vae"].load_state_dict(averaged(vae, "vae")["vae"])
+        parts["vae"].load_state_dict(weights_in(vae, "vae")["vae"])
     return {name: part.half().float().eval() for name, part in parts.items()}
 
 

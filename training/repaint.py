@@ -17,6 +17,7 @@ from . import model
 from .codec import Codec
 from .precision import autocast
 from .render import Renderer
+from .run import averaged
 from .world import LESSONS, Sampler, Scene
 
 FIRST = (0.55, 0.85)  # the share of the steps that is skipped
@@ -24,18 +25,17 @@ POOL, NEW = 512, 2  # pictures kept, and how many of them are painted anew at ea
 
 
 class Painter:
-    """`weights`: a checkpoint of `training.diffusion`, or a file from `training.export --shipped`."""
+    """`weights`: a checkpoint of `training.diffusion`, or a file from `training.export --shipped`; `styles`: the share of styles other than flat."""
 
-    def __init__(self, weights: Path, things: int, codec: Codec, renderer: Renderer, device: str | torch.device = "cpu"):
-        loaded = torch.load(weights, map_location="cpu", weights_only=True)
-        loaded = loaded.get("average", loaded)
+    def __init__(self, weights: Path, things: int, styles: float, codec: Codec, renderer: Renderer, device: str | torch.device = "cpu"):
+        loaded = averaged(torch.load(weights, map_location="cpu", weights_only=True))
         self.codec, self.renderer, self.device, self.words, self.scheduler = codec, renderer, device, model.Words(), model.scheduler()
         self.unet, self.text_encoder = model.unet(), model.text_encoder()
         for name in ("unet", "text_encoder"):
             getattr(self, name).load_state_dict(loaded[name])
             getattr(self, name).to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
         self.scheduler.set_timesteps(model.OWN["steps"])
-        self.sampler = Sampler(things, plain=0.5, styles=0, empty=0, tidy=True, tints=0.4)  # what the denoiser was taught
+        self.sampler = Sampler(things, plain=0.5, styles=styles, empty=0, tidy=True, tints=0.4)  # what the denoiser was taught
         self.pool: list[tuple[Scene, torch.Tensor]] = []
 
     def draw(self, rng: random.Random, count: int) -> tuple[list[Scene], torch.Tensor]:

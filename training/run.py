@@ -56,6 +56,11 @@ def prepared(parser: argparse.ArgumentParser) -> argparse.Namespace:
     return args
 
 
+def averaged(state: dict) -> dict:
+    """The averaged weights of a loaded checkpoint by part; of a file that `training.export --weights` wrote, its only ones."""
+    return state.get("average", state)
+
+
 class Run:
     """One bounded piece of training. `minutes` is wall-clock; the rate warms up, holds, and decays over the last part.
 
@@ -76,7 +81,7 @@ class Run:
         start = state or {}
         for path in () if state else weights:
             loaded = torch.load(path, map_location="cpu", weights_only=True)
-            start |= {name: part for name, part in loaded.get("average", loaded).items() if name in modules}
+            start |= {name: part for name, part in averaged(loaded).items() if name in modules}
             if next(iter(modules)) in loaded:  # what the other parts alone have seen does not count here
                 start["images"] = loaded.get("images", 0)
         for name, module in modules.items():

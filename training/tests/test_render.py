@@ -234,7 +234,7 @@ class Painting(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "weights.pt"
             torch.save({"unet": unet().state_dict(), "text_encoder": text_encoder().state_dict()}, file)
-            self.painter = Painter(file, 24, Codec(), Renderer())
+            self.painter = Painter(file, 24, 0.1, Codec(), Renderer())
 
     def test_a_denoiser_that_knows_the_picture_paints_it_again(self):
         true, kept = torch.randn(2, 24, 16, 16), self.painter.scheduler.alphas_cumprod
