@@ -20,7 +20,7 @@ PROMPTS = [
     "a fox and a cat", "an apple and a banana", "a dog and a house", "a man and a woman", "a dragon and a castle", "a bee and a tulip", "a robot and a ghost", "the sun and the moon",
     "a man to the left of a woman", "a woman to the left of a man", "an apple above a banana", "a star above a tree", "a rocket to the right of a panda",
     "a cat below a balloon", "a duck on the left", "a tiny mouse",
-    "a red car and a blue house", "a green frog and a yellow pig", "a purple cat to the right of an orange dog", "a red heart above a blue square", "fox", "red fox", "", ""]
+    "a red car and a blue house", "a green frog and a yellow pig", "a purple cat to the right of an orange dog", "a red heart above a blue square", "a pencil sketch of a cat", "a watercolour of a house", "", ""]
 
 
 def main() -> None:

@@ -293,7 +293,9 @@ class Sampler:
     def _style(self, rng: random.Random, coloured: bool) -> str:
         if rng.random() >= self.styles:
             return "flat"
-        return rng.choice(("pixel art", "watercolour") if coloured else STYLES[1:])
+        if coloured:  # a pencil has none
+            return rng.choice(("pixel art", "watercolour"))
+        return rng.choices(STYLES[1:], (1, 3, 2))[0]  # most to be learned from the pencil, least from what is nearly flat
 
     def _finish(self, rng: random.Random, items: list[Item], words: str, **facts) -> Scene:
         scene = Scene(items, self._background(rng), self._style(rng, any(i.colour for i in items)), facts=facts)
