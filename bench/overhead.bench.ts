@@ -1,6 +1,8 @@
 // What the engine adds to the bare graph calls: one generation against the same `session.run` calls
 // made one after another in this process, in turn, previews on and off. Each is held against the bare
-// calls just before and just after it: a machine's speed drifts by more than what is measured.
+// calls just before and just after it: a machine's speed drifts by more than what is measured. Where
+// one process gets quicker calls than another by chance (on a shared machine by a quarter), only the
+// total over a generation's own UNet and decoder calls tells what is added; that is told as well.
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createEngine } from '../src/engine/index.js';
@@ -29,7 +31,7 @@ export async function benchOverhead(
   const info = await engine.ready;
   const threads = info.threads ?? 1;
   let seed = 1;
-  const generate = async (previews: boolean): Promise<{ ms: number; calls: number }> => {
+  const generate = async (previews: boolean) => {
     const begun = performance.now();
     const run = engine.run({
       id: `bench-${seed}`,
@@ -43,7 +45,9 @@ export async function benchOverhead(
     };
     if (previews) void follow();
     const { timings } = await run.result;
-    return { ms: performance.now() - begun, calls: timings.unet.length };
+    const ms = performance.now() - begun;
+    const own = timings.unet.reduce((sum, call) => sum + call, timings.decode);
+    return { ms, calls: timings.unet.length, overOwn: ms / own };
   };
   try {
     const { calls } = await generate(false); // pays for the embeddings' cache and the arenas
@@ -51,10 +55,12 @@ export async function benchOverhead(
     await bare.run();
     const figures = { bare: [] as number[], off: [] as number[], on: [] as number[] };
     const ratios = { off: [] as number[], on: [] as number[] };
+    const overOwn = { off: [] as number[], on: [] as number[] };
     let before = await bare.run();
     for (let i = 0; i < runs; i++) {
       for (const kind of ['off', 'on'] as const) {
-        const { ms } = await generate(kind === 'on');
+        const { ms, overOwn: own } = await generate(kind === 'on');
+        overOwn[kind].push(own);
         const after = await bare.run();
         figures[kind].push(ms);
         figures.bare.push(after);
@@ -66,6 +72,8 @@ export async function benchOverhead(
     const note = `${median(figures.off).toFixed(0)} ms over ${median(figures.bare).toFixed(0)} ms, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
     report(`${label}: total over bare calls, previews off`, median(ratios.off), '', 1.02, note);
     report(`${label}: total over bare calls, previews on`, median(ratios.on), '', 1.05);
+    report(`${label}: total over its own calls, previews off`, median(overOwn.off), '');
+    report(`${label}: total over its own calls, previews on`, median(overOwn.on), '');
     return { bareMs: median(figures.bare) };
   } finally {
     await engine.close();
