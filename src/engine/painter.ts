@@ -53,6 +53,7 @@ export class Painter {
     const { number, abort } = attempt;
     const { parameters } = job;
     await this.#send({ kind: 'started', attempt: number });
+    // The event loop reads what came in: one turn may end before its poll phase, two cannot.
     await turn();
     await turn();
     const { start, branch } = beginning(job.start);
@@ -142,9 +143,7 @@ export class Painter {
           unet: unet.slice(calls),
         });
         calls = unet.length;
-        // The event loop reads what came in: the loop's own turn may have ended before its poll phase,
-        // two cannot.
-        await turn();
+        await turn(); // the second one: the denoising loop's own came before the step
         if (outbox.due || attempt.previewAfter !== undefined) await outbox.flush();
         if (!signal.aborted) yield step;
       }

@@ -253,6 +253,7 @@ class Supervisor implements LocalEngine {
         return;
       case 'progress':
         for (const step of message.steps) {
+          if (this.#run !== run) return; // its owner cancelled it at the step before
           const report = run.progressed(step);
           this.#tell(() => run.handlers.onStep?.(report));
         }

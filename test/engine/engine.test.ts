@@ -250,13 +250,16 @@ describe('stop and cancel', () => {
 
   it('cancel rejects at once, ends the previews and frees the slot', async () => {
     const engine = shared;
+    const heard: number[] = [];
     const run = engine.run(job({ steps: 150 }), {
       onStep: ({ index }) => {
+        heard.push(index);
         if (index === 3) run.cancel();
       },
     });
     await expect(run.result).rejects.toBeInstanceOf(RunCancelled);
     expect(await run.nextPreview()).toBeUndefined();
+    expect(heard).toEqual([1, 2, 3]); // steps come several at a time
     const reports: number[] = [];
     await engine.run(job(), { onStep: ({ index }) => reports.push(index) }).result;
     expect(reports).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
