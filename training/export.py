@@ -28,6 +28,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from . import model
 from .codec import CHANNELS, Codec, autoencoder
 from .gpu import join
+from .plainer import plainer
 from .run import averaged
 
 WORDS = {"tokenizer_class": "CLIPTokenizer", "model_max_length": model.LENGTH, "bos_token": model.START, "eos_token": model.END,
@@ -141,12 +142,17 @@ class Preview(torch.nn.Module):
         return self.shuffle(self.up(latent_sample)).clamp(0, 1)
 
 
-def graph(module: torch.nn.Module, args: tuple, inputs: list[str], outputs: list[str], axes: dict, path: Path, state: dict | None = None) -> None:
+def graph(module: torch.nn.Module, runs: list[tuple], inputs: list[str], outputs: list[str], axes: dict, path: Path, state: dict | None = None) -> None:
+    """
+    runs: arguments; the first are traced, the last are a check, and in those before it every free dimension has several sizes
+    state: the weights to be noted in the file
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(module, args, str(path), input_names=inputs, output_names=outputs, dynamic_axes=axes, opset_version=17, dynamo=False)
-    graph_model = shorten(halve(onnx.load(str(path))))
+        torch.onnx.export(module, runs[0], str(path), input_names=inputs, output_names=outputs, dynamic_axes=axes, opset_version=17, dynamo=False)
+    feeds = [{name: value.numpy() for name, value in zip(inputs, args, strict=True)} for args in runs]
+    graph_model = shorten(halve(plainer(onnx.load(str(path)), feeds[:-1], feeds[-1:])))
     if state:
         note_names(graph_model, state)
     onnx.save(graph_model, str(path))
@@ -200,20 +206,24 @@ def onnx_directory(parts: dict[str, torch.nn.Module], directory: Path) -> None:
     work = Path(tempfile.mkdtemp(dir=directory.parent, prefix="." + directory.name))
     try:
         hw = {0: "batch", 2: "height", 3: "width"}
-        ids = model.Words()(["a fox", ""])
-        graph(_Text(parts["text_encoder"]), (ids,), ["input_ids"], ["last_hidden_state", "pooler_output"],
+        ids = model.Words()(["a fox", "", "two blue cups"])
+        sentences = [(ids[:2],), (ids[:1],), (ids[:, :7],), (ids[:2, :20],)]
+        graph(_Text(parts["text_encoder"]), sentences, ["input_ids"], ["last_hidden_state", "pooler_output"],
               {"input_ids": {0: "batch", 1: "sequence"}, "last_hidden_state": {0: "batch", 1: "sequence"}, "pooler_output": {0: "batch"}},
               work / "text_encoder" / "model.onnx", parts["text_encoder"].state_dict())
-        latents = torch.randn(2, CHANNELS, 16, 16)
-        graph(_Unet(parts["unet"]), (latents, torch.tensor(500.0), torch.randn(2, model.LENGTH, 256)),
+        sizes = [(2, 16, 16), (1, 16, 16), (2, 16, 20), (2, 12, 16), (3, 24, 8)]
+        latents = [torch.randn(batch, CHANNELS, height, width) for batch, height, width in sizes]
+        times, lengths = [500.0, 1.0, 999.0, 20.0, 760.0], [model.LENGTH, model.LENGTH, 64, model.LENGTH, 40]
+        denoising = [(x, torch.tensor(t), torch.randn(len(x), n, 256)) for x, t, n in zip(latents, times, lengths, strict=True)]
+        graph(_Unet(parts["unet"]), denoising,
               ["sample", "timestep", "encoder_hidden_states"], ["out_sample"],
               {"sample": hw, "encoder_hidden_states": {0: "batch", 1: "sequence"}, "out_sample": hw}, work / "unet" / "model.onnx",
               parts["unet"].state_dict())
-        graph(_Decode(parts["vae"]), (latents,), ["latent_sample"], ["sample"], {"latent_sample": hw, "sample": hw}, work / "vae_decoder" / "model.onnx",
+        graph(_Decode(parts["vae"]), [(x,) for x in latents], ["latent_sample"], ["sample"], {"latent_sample": hw, "sample": hw}, work / "vae_decoder" / "model.onnx",
               {k: v for k, v in parts["vae"].state_dict().items() if k.startswith("decoder.")})
-        graph(_Encode(parts["vae"], codec), (torch.randn(2, 3, 256, 256),), ["sample"], ["latent_parameters"],
+        graph(_Encode(parts["vae"], codec), [(torch.rand(len(x), 3, 16 * x.shape[2], 16 * x.shape[3]) * 2 - 1,) for x in latents], ["sample"], ["latent_parameters"],
               {"sample": hw, "latent_parameters": hw}, work / "vae_encoder" / "model.onnx")
-        graph(Preview(codec), (latents,), ["latent_sample"], ["sample"], {"latent_sample": hw, "sample": hw}, work / "preview_decoder" / "model.onnx")
+        graph(Preview(codec), [(x,) for x in latents], ["latent_sample"], ["sample"], {"latent_sample": hw, "sample": hw}, work / "preview_decoder" / "model.onnx")
         for name in ("unet", "text_encoder"):
             parts[name].config.save_pretrained(work / name) if name == "text_encoder" else parts[name].save_config(work / name)
         for name in ("vae_decoder", "vae_encoder"):
