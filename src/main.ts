@@ -19,10 +19,10 @@ export async function start(): Promise<void> {
       ...{ modelDirectory, modelsDirectory, memoryBytes, providers, safety, logger },
       ...(threads ? { threads } : {}),
     };
-    const engines = new EnginePool(
-      Array.from({ length: config.engines }, () => createEngine(settings)),
-    );
-    await (await import('./bot.js')).serve(config, engines, logger);
+    const engines = Array.from({ length: config.engines }, () => createEngine(settings));
+    // The imports below hold the event loop for a second, in which nothing else would be told.
+    await Promise.all(engines.map(({ asked }) => asked));
+    await (await import('./bot.js')).serve(config, new EnginePool(engines), logger);
   } catch (error) {
     exitOn(error, logger);
   }

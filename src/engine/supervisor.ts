@@ -34,6 +34,8 @@ const MIN_SLACK = 512e6;
 export interface LocalEngine extends Engine {
   /** of the engine process; undefined between a death and the restart */
   readonly pid: number | undefined;
+  /** resolves when a process has been told what to load; from then on it works by itself */
+  readonly asked: Promise<void>;
 }
 
 /** Starts an engine process. Never blocks: whatever fails shows in `ready` and in the runs. */
@@ -49,6 +51,7 @@ class Supervisor implements LocalEngine {
   readonly #ladder: Ladder;
   readonly #keeper: Keeper;
   readonly #ready = deferred<ModelInfo>();
+  readonly #asked = deferred<void>();
   #info: ModelInfo | undefined;
   /** models were seen not to fit beside each other */
   #alone = false;
@@ -81,6 +84,10 @@ class Supervisor implements LocalEngine {
 
   get ready(): Promise<ModelInfo> {
     return this.#ready.promise;
+  }
+
+  get asked(): Promise<void> {
+    return this.#asked.promise;
   }
 
   get info(): ModelInfo | undefined {
@@ -210,7 +217,11 @@ class Supervisor implements LocalEngine {
   }
 
   async #preload(child: EngineProcess): Promise<void> {
-    child.send({ kind: 'load', model: await this.#offer.locate(undefined) });
+    try {
+      child.send({ kind: 'load', model: await this.#offer.locate(undefined) });
+    } finally {
+      this.#asked.resolve();
+    }
   }
 
   #hear(message: FromEngine): void {
