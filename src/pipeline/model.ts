@@ -24,7 +24,7 @@ import {
 } from './schedulers/index.js';
 import type { ScheduleExtras } from './schedulers/scheduler.js';
 import { type Graph, readJson, type SessionOptions } from './session.js';
-import { fastestThreads, loadWithThreads, timesSlower, withoutGpu } from './threads.js';
+import { type LoadWith, loadWithThreads, timesSlower, withoutGpu } from './threads.js';
 import type {
   FloatTensor,
   GenerationParameters,
@@ -219,19 +219,21 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
       continue;
     }
     const opened: Graph[] = [];
-    const load = (threads: number) => loadFamily(root, { provider, threads, opened });
+    const load: LoadWith = (threads, vaeThreads) =>
+      loadFamily(root, { provider, threads, vaeThreads, opened });
     try {
       if (provider === 'webgpu' && providers.includes('cpu', place)) {
-        const times = await timesSlower(provider, options.threads ?? (await fastestThreads()));
+        const times = await timesSlower(provider, options.threads);
         if (times !== undefined) {
           tried.push({ name: provider, reason: withoutGpu(times) });
           continue;
         }
       }
+      const given = options.threads ?? 1;
       const { threads, family } =
         options.threads === undefined && provider === 'cpu'
           ? await loadWithThreads(await denoiserBytes(root), load)
-          : { threads: options.threads ?? 1, family: await load(options.threads ?? 1) };
+          : { threads: given, family: await load(given, given) };
       const session = { provider, threads, opened };
       const previewer = await loadPreviewer(root, family, session);
       const info = await describe(

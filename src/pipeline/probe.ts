@@ -3,7 +3,7 @@
 
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { BUILT_IN, providerOptions, whyNot } from './providers.js';
-import { fastestThreads, matMul, timesSlower, withoutGpu } from './threads.js';
+import { matMul, timesSlower, withoutGpu } from './threads.js';
 
 export interface ProviderTrial {
   readonly works: boolean;
@@ -39,7 +39,7 @@ export async function tryProvider(provider: string): Promise<ProviderTrial> {
     if (!values.every((value) => value === side / 4))
       return { works: false, reason: 'it computes wrongly' };
     if (provider === 'webgpu') {
-      const times = await timesSlower(provider, await fastestThreads());
+      const times = await timesSlower(provider);
       if (times !== undefined) return { works: false, reason: withoutGpu(times) };
     }
     return { works: true, ms: performance.now() - begun };

@@ -21,6 +21,8 @@ export interface SessionOptions {
   readonly provider: string;
   /** threads within an operator */
   readonly threads: number;
+  /** the same of the VAE's graphs; absent: as the others */
+  readonly vaeThreads?: number;
   /** every graph that was opened with these options is put in here, to be released if loading fails */
   readonly opened?: Graph[];
 }

@@ -2,6 +2,7 @@
 // and a small model has nothing to share out.
 
 import { availableParallelism } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { Family } from './families/family.js';
 import { providerOptions } from './providers.js';
@@ -15,16 +16,30 @@ const ROUNDS = 5;
 const SLOW = 10;
 const SLOW_TIMES = 4;
 
-/** 1, or all cores (at most 16) where they are measured to be at least 10% faster. Takes ~0.1 s. */
+/** ms for which more threads get another chance: another process may be busy with a core for a while */
+const PATIENCE = 1000;
+const PAUSE = 50;
+
+/** Cores that this process may use, at most as many as are of use. */
+const cores = (): number => Math.min(MOST, availableParallelism());
+
+/**
+ * 1, or all cores (at most 16) where they were seen to be at least 10% faster: seen once is enough,
+ * for nothing but the cores can have made them so. Takes ~0.1 s, and 1 s where they are not.
+ */
 export async function fastestThreads(): Promise<number> {
-  const all = Math.min(MOST, availableParallelism());
+  const all = cores();
   if (all === 1) return 1;
+  const begun = performance.now();
   const [one, many] = [await product(1), await product(all)];
   let [alone, together] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
-  // In turns, so that a busy moment of the machine falls on both; the best round counts.
-  for (let round = 0; round < ROUNDS; round++) {
-    alone = Math.min(alone, await one.time());
-    together = Math.min(together, await many.time());
+  for (;;) {
+    for (let round = 0; round < ROUNDS; round++) {
+      alone = Math.min(alone, await one.time());
+      together = Math.min(together, await many.time());
+    }
+    if (together < 0.9 * alone || performance.now() - begun > PATIENCE) break;
+    await delay(PAUSE);
   }
   await Promise.all([one.release(), many.release()]);
   return together < 0.9 * alone ? all : 1;
@@ -40,26 +55,30 @@ const QUICK_CALL = 60;
 /** How much of the time on one thread all threads may take at most to be worth their cores. */
 const WORTH = 0.8;
 
+/** Loads a family with so many threads for its denoiser and text encoders, and for its VAE. */
+export type LoadWith = (threads: number, vaeThreads: number) => Promise<Family>;
+
 /**
- * Loads a model for the CPU with as many threads as are measured to help.
+ * Loads a model for the CPU with as many threads as are measured to help. A small one's VAE has all
+ * cores in any case: its one call at the end is long where a denoiser's are short, and where a core
+ * is busy or missing the others lose little (waiting threads sleep).
  * @param bytes of the UNet or transformer
- * @param load loads it with so many threads
  */
 export async function loadWithThreads(
   bytes: number,
-  load: (threads: number) => Promise<Family>,
+  load: LoadWith,
 ): Promise<{ readonly family: Family; readonly threads: number }> {
-  const one = bytes <= SMALL ? await load(1) : undefined;
-  const alone = one === undefined ? undefined : await modelCall(one);
-  if (one !== undefined && alone !== undefined) {
-    // A first call may pay for the arena, so one that is slow is measured again.
-    const isQuick = (await alone()) <= QUICK_CALL || (await alone()) <= QUICK_CALL;
-    if (isQuick) return { family: one, threads: 1 };
+  if (bytes > SMALL) {
+    const threads = await fastestThreads();
+    return { family: await load(threads, threads), threads };
   }
-  const threads = await fastestThreads();
-  if (threads === 1) return { family: one ?? (await load(1)), threads };
-  const many = await load(threads);
-  if (one === undefined || alone === undefined) return { family: many, threads };
+  const one = await load(1, cores());
+  const alone = await modelCall(one);
+  // A first call may pay for the arena, so one that is slow is measured again.
+  const isQuick = (await alone()) <= QUICK_CALL || (await alone()) <= QUICK_CALL;
+  const all = isQuick ? 1 : await fastestThreads();
+  if (all === 1) return { family: one, threads: 1 };
+  const many = await load(all, all);
   const together = await modelCall(many);
   await together(); // as above
   let [fast, slow] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
@@ -69,7 +88,7 @@ export async function loadWithThreads(
   }
   const worth = fast < WORTH * slow;
   await (worth ? one : many).release();
-  return worth ? { family: many, threads } : { family: one, threads: 1 };
+  return worth ? { family: many, threads: all } : { family: one, threads: 1 };
 }
 
 /** A call of the model at its usual size, in ms. */
@@ -102,11 +121,12 @@ async function modelCall({ parts, predictor }: Family): Promise<() => Promise<nu
  * How many times as long as the CPU a provider takes where it is so slow that there can be no GPU
  * behind it: SwiftShader and lavapipe, which stand in for one, offer themselves to WebGPU as well
  * (SwiftShader took 100 to 300 times as long). Undefined for a real one.
+ * @param threads of the CPU; absent: as many as help
  * @throws what making or running a session throws
  */
-export async function timesSlower(provider: string, threads: number): Promise<number | undefined> {
-  const gpu = await product(threads, provider);
-  const cpu = await product(threads);
+export async function timesSlower(provider: string, threads?: number): Promise<number | undefined> {
+  const gpu = await product(1, provider);
+  const cpu = await product(threads ?? (await fastestThreads()));
   try {
     let [ours, theirs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
     for (let round = 0; round < 3; round++) {

@@ -141,7 +141,9 @@ export async function json(source: FamilySource, path: string): Promise<Json> {
 /** The graph of a folder of the directory. @throws UserError when it is missing or damaged */
 export async function graph(source: FamilySource, part: string): Promise<Graph> {
   const path = join(source.root, part, 'model.onnx');
-  const opened = await openGraph(source.root, path, source.session);
+  const { threads, vaeThreads = threads, ...session } = source.session;
+  const options = { ...session, threads: part.startsWith('vae_') ? vaeThreads : threads };
+  const opened = await openGraph(source.root, path, options);
   source.opened.push(opened);
   return opened;
 }
