@@ -19,9 +19,10 @@ Families, random weights, ${SIDE}x${SIDE}. One picture with a prompt that was no
   total    from engine.run to the PNG file in the calling process: engine process, all steps received, no previews
   bare     every session.run of one such picture (text encoders, each step, VAE), recorded and made again
   Optimum  from calling its pipeline to the picture as a PIL image, same directory and number of threads
-Told is the fastest of all turns over the fastest: what a shared machine does beside adds time and never
-takes any away. The medians stand beside it. How far one picture of ours is from Optimum's of the same
-seed shows that both paint the same.
+A shared machine adds time, by a quarter for seconds, and never takes any away. So a picture is timed in
+parts (up to the first step's end, each further step, what comes after the last), and told is the sum of
+the fastest that each part was in any turn; the medians of whole pictures stand beside it. How far one
+picture of ours is from Optimum's of the same seed shows that both paint the same.
 `;
 
 interface Extent {
@@ -30,11 +31,14 @@ interface Extent {
   readonly turns: number;
 }
 
-/** What the rounds of one family have shown so far; times in ms, as many of each. */
+/** ms of the parts of one picture: up to the first step's end, each further step, the rest */
+type Parts = readonly number[];
+
+/** What the rounds of one family have shown so far, as many pictures of each. */
 interface Seen {
-  readonly bare: number[];
-  readonly ours: number[];
-  readonly theirs: number[];
+  readonly bare: Parts[];
+  readonly ours: Parts[];
+  readonly theirs: Parts[];
   /** the largest between two pictures, in levels of 255 */
   difference: number;
   /** session.run calls of one picture */
@@ -100,16 +104,24 @@ async function benchFamily(
   process.stdout.write(`  ${seen.about}\n`);
 }
 
-/** One line: the fastest of these over the fastest of those. */
+/** ms of a picture whose every part was as fast as it was at its fastest */
+function undisturbed(pictures: readonly Parts[]): number {
+  const [first] = pictures;
+  return sum(first!.map((_, part) => Math.min(...pictures.map((parts) => parts[part]!))));
+}
+
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+/** One line: these pictures over those. */
 function compare(
   what: string,
-  these: readonly number[],
-  those: readonly number[],
+  these: readonly Parts[],
+  those: readonly Parts[],
   atMost: number,
   more: string,
 ): void {
-  const [ours, theirs] = [Math.min(...these), Math.min(...those)];
-  const medians = (median(these) / median(those)).toFixed(3);
+  const [ours, theirs] = [undisturbed(these), undisturbed(those)];
+  const medians = (median(these.map(sum)) / median(those.map(sum))).toFixed(3);
   const figures = `${ours.toFixed(0)} ms over ${theirs.toFixed(0)} ms (medians ${medians}), ${more}`;
   report(what, ours / theirs, '', atMost, figures);
 }
@@ -133,14 +145,18 @@ async function benchRound(
       ...{ steps, guidanceScale, seed, width: SIDE, height: SIDE },
     });
     let file: Uint8Array = new Uint8Array();
-    const ours = async (seed: number): Promise<number> => {
-      const begun = performance.now();
+    const ours = async (seed: number): Promise<Parts> => {
+      const marks = [performance.now()];
       const job = { start: { kind: 'noise' }, maxBytes: 10 * 2 ** 20 } as const;
-      const run = engine.run({ id: `bench-${seed}`, parameters: parameters(seed), ...job });
+      const run = engine.run(
+        { id: `bench-${seed}`, parameters: parameters(seed), ...job },
+        { onStep: () => marks.push(performance.now()) },
+      );
       file = (await run.result).image.bytes;
-      return performance.now() - begun;
+      marks.push(performance.now());
+      return marks.slice(1).map((mark, i) => mark - marks[i]!);
     };
-    const theirs = async (seed: number, save?: string): Promise<number | undefined> =>
+    const theirs = async (seed: number, save?: string): Promise<Parts | undefined> =>
       optimum?.paint({
         ...(save !== undefined && { save }),
         prompt: parameters(seed).prompt,
@@ -169,8 +185,8 @@ async function benchRound(
         async () => seen.bare.push(await bare.run()),
         async () => seen.ours.push(await ours(seed)),
         async () => {
-          const ms = await theirs(seed);
-          if (ms !== undefined) seen.theirs.push(ms);
+          const parts = await theirs(seed);
+          if (parts !== undefined) seen.theirs.push(parts);
         },
       ];
       // Who comes first changes from turn to turn.

@@ -26,8 +26,11 @@ export interface OptimumPicture {
 export interface Optimum {
   readonly className: string;
   readonly versions: string;
-  /** @returns ms from the call of the pipeline to its picture */
-  paint(picture: OptimumPicture): Promise<number>;
+  /**
+   * @returns ms from the call of the pipeline to its picture, in parts: up to the first step's end,
+   *   each further step, the rest
+   */
+  paint(picture: OptimumPicture): Promise<readonly number[]>;
   close(): void;
 }
 
@@ -65,7 +68,7 @@ export async function openOptimum(
     versions: String(versions),
     async paint(picture) {
       child.stdin.write(`${JSON.stringify(picture)}\n`);
-      return Number((await answer()).ms);
+      return (await answer()).ms as number[];
     },
     close() {
       child.kill();

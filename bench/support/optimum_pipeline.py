@@ -2,7 +2,8 @@
 
 The argument is JSON: { directory, className, threads }. A first line says which versions these are;
 then each line that comes in, JSON with the arguments of one picture and its seed, is answered with
-{ "ms": from the call of the pipeline to its picture }; "save" names a file to write it to afterwards.
+{ "ms": from the call of the pipeline to its picture, in parts: up to the first step's end, each further
+step, the rest }; "save" names a file to write it to afterwards.
 """
 
 import json
@@ -39,9 +40,15 @@ print(json.dumps({"versions": ", ".join(f"{name} {version(name)}" for name in na
 for line in sys.stdin:
     arguments = json.loads(line)
     seed, save = arguments.pop("seed"), arguments.pop("save", None)
-    began = time.perf_counter()
-    image = pipe(**arguments, generator=torch.Generator("cpu").manual_seed(seed)).images[0]
-    ms = 1000 * (time.perf_counter() - began)
+    marks = [time.perf_counter()]
+
+    def mark(_pipe, _step, _timestep, kwargs):
+        marks.append(time.perf_counter())
+        return kwargs
+
+    image = pipe(**arguments, generator=torch.Generator("cpu").manual_seed(seed), callback_on_step_end=mark).images[0]
+    marks.append(time.perf_counter())
+    ms = [1000 * (b - a) for a, b in zip(marks, marks[1:])]
     if save is not None:
         image.save(save)
     print(json.dumps({"ms": ms}), flush=True)

@@ -8,8 +8,8 @@ type Feeds = Parameters<InferenceSession['run']>[0];
 
 export interface BareCalls {
   readonly count: number;
-  /** @returns ms of all calls together */
-  run(): Promise<number>;
+  /** @returns ms of the calls up to the first step's end, of each further step, and of the rest */
+  run(): Promise<readonly number[]>;
   release(): Promise<void>;
 }
 
@@ -34,13 +34,32 @@ export async function recordCalls(
   } finally {
     sessions.prototype.run = run;
   }
+  const ends = stepEnds(calls, parameters.steps);
+  ends.add(calls.length - 1);
   return {
     count: calls.length,
     async run() {
-      const begun = performance.now();
-      for (const { session, feeds } of calls) await session.run(feeds);
-      return performance.now() - begun;
+      const marks = [performance.now()];
+      for (const [i, { session, feeds }] of calls.entries()) {
+        await session.run(feeds);
+        if (ends.has(i)) marks.push(performance.now());
+      }
+      return marks.slice(1).map((mark, i) => mark - marks[i]!);
     },
     release: () => model.dispose(),
   };
+}
+
+/** The last call of each step: a step calls the denoiser, the graph that is called most, once or twice. */
+function stepEnds(
+  calls: readonly { readonly session: InferenceSession }[],
+  steps: number,
+): Set<number> {
+  const places = new Map<InferenceSession, number[]>();
+  for (const [i, { session }] of calls.entries())
+    places.set(session, [...(places.get(session) ?? []), i]);
+  const [denoiser = []] = [...places.values()].sort((a, b) => b.length - a.length);
+  const each = denoiser.length / steps;
+  if (!Number.isInteger(each)) throw new Error(`${denoiser.length} calls for ${steps} steps`);
+  return new Set(denoiser.filter((_, i) => i % each === each - 1));
 }
