@@ -11,7 +11,7 @@ export const SIDE = 256;
 const LATENTS = SIDE / 4;
 
 const UNET = { widths: [64, 128], depths: [0, 1], middle: 1, heads: { count: 4 } } as const;
-const TRANSFORMER = { width: 192, depth: 4, heads: 4, channels: 8, context: 32 } as const;
+const TRANSFORMER = { width: 192, depth: 6, heads: 4, channels: 8, context: 32 } as const;
 
 export interface BenchFamily {
   readonly name: string;
