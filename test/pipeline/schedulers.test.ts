@@ -1,4 +1,5 @@
-// The schedulers against diffusers (test/fixtures/schedulers/make.py), and what they refuse.
+// The schedulers against diffusers (test/fixtures/schedulers/make.py, and other cases by fuzz.py), and
+// what they refuse.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -40,8 +41,10 @@ interface Group {
 }
 
 const fixture = (name: string): unknown =>
-  JSON.parse(readFileSync(new URL(`../fixtures/schedulers/${name}`, import.meta.url), 'utf8'));
-const groups = fixture('parity.json') as Group[];
+  JSON.parse(
+    readFileSync(new URL(name, new URL('../fixtures/schedulers/', import.meta.url)), 'utf8'),
+  );
+const groups = fixture(process.env.YLEM_SCHEDULER_CASES ?? 'parity.json') as Group[];
 const alphas = fixture('alphas.json') as { config: Record<string, unknown>; sha256: string }[];
 
 const SIZE = 24;
