@@ -12,7 +12,7 @@ import { BENCH_FAMILIES, type BenchFamily, makeFamily, SIDE } from './support/fa
 import { HOW_TO_HAVE_IT, MODULES, type Optimum, openOptimum } from './support/optimum.js';
 import { pythonWith } from './support/python.js';
 import { recordCalls } from './support/recorded.js';
-import { median, report } from './support/report.js';
+import { gaps, median, report } from './support/report.js';
 
 const ABOUT = `
 Families, random weights, ${SIDE}x${SIDE}. One picture with a prompt that was not seen before, in turn:
@@ -154,7 +154,7 @@ async function benchRound(
       );
       file = (await run.result).image.bytes;
       marks.push(performance.now());
-      return marks.slice(1).map((mark, i) => mark - marks[i]!);
+      return gaps(marks);
     };
     const theirs = async (seed: number, save?: string): Promise<Parts | undefined> =>
       optimum?.paint({

@@ -3,6 +3,7 @@
 import { InferenceSession } from 'onnxruntime-node';
 import { loadModel } from '../../src/pipeline/index.js';
 import type { GenerationParameters } from '../../src/pipeline/types.js';
+import { gaps } from './report.js';
 
 type Feeds = Parameters<InferenceSession['run']>[0];
 
@@ -44,7 +45,7 @@ export async function recordCalls(
         await session.run(feeds);
         if (ends.has(i)) marks.push(performance.now());
       }
-      return marks.slice(1).map((mark, i) => mark - marks[i]!);
+      return gaps(marks);
     },
     release: () => model.dispose(),
   };

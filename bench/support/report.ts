@@ -9,6 +9,10 @@ export function percentile(values: readonly number[], p: number): number {
   return sorted[rank - 1]!;
 }
 
+/** From each mark to the next. */
+export const gaps = (marks: readonly number[]): number[] =>
+  marks.slice(1).map((mark, i) => mark - marks[i]!);
+
 /** One line of the report: what was measured, against what is to be reached (at most). */
 export function report(
   what: string,

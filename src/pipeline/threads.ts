@@ -33,16 +33,17 @@ export async function fastestThreads(): Promise<number> {
   const begun = performance.now();
   const [one, many] = [await product(1), await product(all)];
   let [alone, together] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  const isFaster = () => together < 0.9 * alone;
   for (;;) {
     for (let round = 0; round < ROUNDS; round++) {
       alone = Math.min(alone, await one.time());
       together = Math.min(together, await many.time());
     }
-    if (together < 0.9 * alone || performance.now() - begun > PATIENCE) break;
+    if (isFaster() || performance.now() - begun > PATIENCE) break;
     await delay(PAUSE);
   }
   await Promise.all([one.release(), many.release()]);
-  return together < 0.9 * alone ? all : 1;
+  return isFaster() ? all : 1;
 }
 
 /** bytes of a UNet that is loaded twice to see whether threads help it */

@@ -138,12 +138,16 @@ export async function json(source: FamilySource, path: string): Promise<Json> {
   return object(await readJson(source.root, join(source.root, path), true));
 }
 
+/** What the graph of a folder such as 'vae_decoder' is opened with. */
+export function sessionOf({ session }: FamilySource, part: string): SessionOptions {
+  const { threads, vaeThreads = threads } = session;
+  return { ...session, threads: part.startsWith('vae_') ? vaeThreads : threads };
+}
+
 /** The graph of a folder of the directory. @throws UserError when it is missing or damaged */
 export async function graph(source: FamilySource, part: string): Promise<Graph> {
   const path = join(source.root, part, 'model.onnx');
-  const { threads, vaeThreads = threads, ...session } = source.session;
-  const options = { ...session, threads: part.startsWith('vae_') ? vaeThreads : threads };
-  const opened = await openGraph(source.root, path, options);
+  const opened = await openGraph(source.root, path, sessionOf(source, part));
   source.opened.push(opened);
   return opened;
 }

@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 import { type Graph, openBytes, openGraph, type SessionOptions } from '../session.js';
 import { upcast } from '../upcast.js';
-import type { FamilySource } from './family.js';
+import { type FamilySource, sessionOf } from './family.js';
 
 /** Opens the graph in one way; undefined where it has no halves, or the provider cannot run it so. */
 export type ExactWay = () => Promise<Graph | undefined>;
@@ -12,7 +12,7 @@ export type ExactWay = () => Promise<Graph | undefined>;
 /** The ways for a part of the directory such as 'vae_decoder', the quicker first. */
 export function exactWays(source: FamilySource, part: string): ExactWay[] {
   const path = join(source.root, part, 'model.onnx');
-  const { session } = source;
+  const session = sessionOf(source, part);
   const cpu = { ...session, provider: 'cpu' };
   const single = async (options: SessionOptions) => {
     const bytes = await upcast(path);
