@@ -27,8 +27,8 @@ export interface Optimum {
   readonly className: string;
   readonly versions: string;
   /**
-   * @returns ms from the call of the pipeline to its picture, in parts: up to the first step's end,
-   *   each further step, the rest
+   * @returns ms from the call of the pipeline to its picture as a PNG file, in parts: up to the first
+   *   step's end, each further step, the rest
    */
   paint(picture: OptimumPicture): Promise<readonly number[]>;
   close(): void;

@@ -94,7 +94,7 @@ export class Painter {
       stopped,
       flagged: shown.flagged,
       infotext,
-      timings: { encode, decode, file },
+      timings: { encode, decode, file, graphs: model.timings.graphs },
     };
   }
 

@@ -4,7 +4,7 @@
 import { type ErrorContext, UserError } from '../errors.js';
 import type { EncodedImage, EvolutionOptions, KeptStep, ModelInfo } from '../pipeline/types.js';
 import type { Safety } from './settings.js';
-import type { EngineJob, Preview, RunResult, StepReport } from './types.js';
+import type { EngineJob, Preview, RunResult, RunTimings, StepReport } from './types.js';
 
 /** A model directory as the engine process needs to know it. */
 export interface ModelRef {
@@ -83,8 +83,7 @@ export type ToEngine =
 
 /** The part of a run's result that the engine knows; the bot adds the times over all tries. */
 export interface AttemptResult extends Omit<RunResult, 'timings'> {
-  /** ms */
-  readonly timings: { readonly encode: number; readonly decode: number; readonly file: number };
+  readonly timings: Pick<RunTimings, 'encode' | 'decode' | 'file' | 'graphs'>;
 }
 
 /** A step on its way to the bot. */

@@ -52,6 +52,8 @@ export interface RunTimings {
   readonly unet: readonly number[];
   readonly decode: number;
   readonly file: number;
+  /** within the graphs' runs of the last try; pictures that were drawn between its steps count too */
+  readonly graphs: number;
   readonly total: number;
 }
 

@@ -23,7 +23,7 @@ import {
   schedulerWarnings,
 } from './schedulers/index.js';
 import type { ScheduleExtras } from './schedulers/scheduler.js';
-import { type Graph, readJson, type SessionOptions } from './session.js';
+import { type Graph, type Meter, readJson, type SessionOptions } from './session.js';
 import { type LoadWith, loadWithThreads, timesSlower, withoutGpu } from './threads.js';
 import type {
   FloatTensor,
@@ -55,18 +55,20 @@ export interface ModelTimings {
   encode: number;
   unet: number[];
   decode: number;
+  /** within the graphs' own runs: prompt, UNet, previews, decoder */
+  readonly graphs: number;
 }
 
 export class Model {
   readonly info: ModelInfo;
-  readonly timings: ModelTimings = { load: 0, encode: 0, unet: [], decode: 0 };
+  readonly timings: ModelTimings;
   readonly #family: Family;
   readonly #previewer: Previewer;
   readonly #schedulerConfig: unknown;
   /** what the directory's ylem.json says of every picture */
   readonly #conditioning: Pick<Conditioning, 'guidanceRescale' | 'trueGuidanceScale'>;
 
-  readonly #session: SessionOptions;
+  readonly #session: SessionOptions & { readonly meter: Meter };
   #hash: Promise<string> | undefined;
   #checker: Promise<SafetyChecker> | undefined;
 
@@ -76,9 +78,19 @@ export class Model {
     previewer: Previewer,
     schedulerConfig: unknown,
     own: OwnSettings,
-    session: SessionOptions,
+    session: SessionOptions & { readonly meter: Meter },
   ) {
     this.info = info;
+    const { meter } = session;
+    this.timings = {
+      load: 0,
+      encode: 0,
+      unet: [],
+      decode: 0,
+      get graphs() {
+        return meter.ms;
+      },
+    };
     this.#session = session;
     const { guidanceRescale, trueGuidanceScale } = own;
     this.#conditioning = {
@@ -103,6 +115,7 @@ export class Model {
     const { latentChannels, vaeScale } = this.#family.parts;
     const dims = [1, latentChannels, height / vaeScale, width / vaeScale];
     this.timings.unet = [];
+    this.#session.meter.ms = 0;
     const begun = performance.now();
     const kind = {
       family: this.#family.name,
@@ -219,8 +232,9 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
       continue;
     }
     const opened: Graph[] = [];
+    const meter: Meter = { ms: 0 };
     const load: LoadWith = (threads, vaeThreads) =>
-      loadFamily(root, { provider, threads, vaeThreads, opened });
+      loadFamily(root, { provider, threads, vaeThreads, opened, meter });
     try {
       if (provider === 'webgpu' && providers.includes('cpu', place)) {
         const times = await timesSlower(provider, options.threads);
@@ -234,7 +248,7 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
         options.threads === undefined && provider === 'cpu'
           ? await loadWithThreads(await denoiserBytes(root), load)
           : { threads: given, family: await load(given, given) };
-      const session = { provider, threads, opened };
+      const session = { provider, threads, opened, meter };
       const previewer = await loadPreviewer(root, family, session);
       const info = await describe(
         root,

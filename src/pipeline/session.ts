@@ -25,6 +25,14 @@ export interface SessionOptions {
   readonly vaeThreads?: number;
   /** every graph that was opened with these options is put in here, to be released if loading fails */
   readonly opened?: Graph[];
+  /** what the runs of these graphs take is added up in here */
+  readonly meter?: Meter;
+}
+
+/** Time that graphs take, and nothing else. */
+export interface Meter {
+  /** ms within `session.run` */
+  ms: number;
 }
 
 export interface GraphInput {
@@ -41,11 +49,13 @@ export class Graph {
   readonly name: string;
   readonly inputs: ReadonlyMap<string, GraphInput>;
   readonly outputs: ReadonlyMap<string, GraphInput>;
+  readonly #meter: Meter;
 
-  constructor(session: InferenceSession, provider: string, name: string) {
+  constructor(session: InferenceSession, provider: string, name: string, meter: Meter) {
     this.session = session;
     this.provider = provider;
     this.name = name;
+    this.#meter = meter;
     this.inputs = metadata(session.inputMetadata);
     this.outputs = metadata(session.outputMetadata);
   }
@@ -86,10 +96,13 @@ export class Graph {
    * @throws AcceleratorLost when no further call can succeed in this process
    */
   async run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
+    const begun = performance.now();
     try {
       return (await this.session.run(feeds)) as Record<string, Tensor>;
     } catch (error) {
       throw runFailure(this.provider, error, this.name);
+    } finally {
+      this.#meter.ms += performance.now() - begun;
     }
   }
 
@@ -188,7 +201,7 @@ export async function openBytes(
 }
 
 function opened(session: InferenceSession, options: SessionOptions, name: string): Graph {
-  const graph = new Graph(session, options.provider, name);
+  const graph = new Graph(session, options.provider, name, options.meter ?? { ms: 0 });
   options.opened?.push(graph);
   return graph;
 }

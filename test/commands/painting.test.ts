@@ -32,7 +32,7 @@ const RESULT: RunResult = {
   stopped: false,
   flagged: false,
   infotext: 'x',
-  timings: { load: 0, encode: 1, unet: [1, 1, 1], decode: 1, file: 1, total: 6 },
+  timings: { load: 0, encode: 1, unet: [1, 1, 1], decode: 1, file: 1, graphs: 4, total: 6 },
 };
 
 /** Three steps, then the picture. */

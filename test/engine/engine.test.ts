@@ -98,6 +98,9 @@ describe('a generation', () => {
     expect(result.image).toMatchObject({ type: 'image/png', width: 64, height: 64 });
     // One call per step where guidance runs as a batch, else two.
     expect([12, 24]).toContain(result.timings.unet.length);
+    const { graphs, total } = result.timings;
+    expect(graphs).toBeGreaterThan(0);
+    expect(graphs).toBeLessThan(total);
     expect(result.infotext).toContain('Seed: 42');
     expect(await engine.readInfotext(result.image.bytes)).toBe(result.infotext);
   });

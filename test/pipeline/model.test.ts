@@ -269,6 +269,16 @@ describe('a model', () => {
     expect(model.timings.unet).toHaveLength(5);
   });
 
+  it('adds up what its graphs take, anew for each picture', async () => {
+    const [last] = (await all(model, { ...PARAMETERS, steps: 30 })).slice(-1);
+    const steps = model.timings.graphs;
+    await model.decode(last!.latents);
+    expect(model.timings.graphs).toBeGreaterThan(steps);
+    await all(model, { ...PARAMETERS, steps: 1 });
+    expect(model.timings.graphs).toBeGreaterThan(0);
+    expect(model.timings.graphs).toBeLessThan(steps);
+  });
+
   it('draws previews of the picture that is forming', async () => {
     const steps = await all(model, PARAMETERS);
     const { latents, predictedOriginal } = steps.at(-1)!;
