@@ -30,7 +30,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'pipeline/': [],
   'engine/': ['pipeline/'],
   'queue/': ['engine/types.ts'],
-  'store/': ['pipeline/types.ts'],
+  'store/': ['pipeline/kept.ts', 'pipeline/types.ts'],
   'discord/': [],
   'commands/': ['discord/', 'engine/', 'pipeline/', 'queue/', 'store/'],
   'sandbox/': [],

@@ -3,8 +3,8 @@
 import { parseArgs } from 'node:util';
 import { UserError } from '../errors.js';
 import { LIMITS } from '../pipeline/parameters.js';
-import { parseSchedulerName } from '../pipeline/schedulers/names.js';
-import { type NoiseSource, SCHEDULER_NAMES, type SchedulerName } from '../pipeline/types.js';
+import { listedNames, parseSchedulerName } from '../pipeline/schedulers/names.js';
+import type { NoiseSource, SchedulerName } from '../pipeline/types.js';
 
 const OPTIONS = {
   out: { type: 'string' },
@@ -185,9 +185,7 @@ function whole(name: string, text: string | undefined, min: number, max: number)
 export function schedulerNamed(text: string): SchedulerName {
   const found = parseSchedulerName(text);
   if (found === undefined) {
-    throw badArgument(
-      `Expected --scheduler to be one of ${SCHEDULER_NAMES.join(', ')}, got "${text}".`,
-    );
+    throw badArgument(`Expected --scheduler to be one of ${listedNames()}, got "${text}".`);
   }
   return found;
 }

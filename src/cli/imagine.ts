@@ -9,6 +9,7 @@ import { type Config, loadConfig } from '../config.js';
 import { createEngine, type Engine } from '../engine/index.js';
 import { UserError } from '../errors.js';
 import { imageSize } from '../pipeline/image/read.js';
+import { toKept } from '../pipeline/kept.js';
 import { checkParameters, sizeLike } from '../pipeline/parameters.js';
 import type { GenerationParameters, InitImage, KeptStep, ModelInfo } from '../pipeline/types.js';
 import { badArgument, type ImagineArguments, parseImagine } from './arguments.js';
@@ -77,8 +78,9 @@ async function paint(
       ...(begin !== undefined && { init: begin.init }),
     } as const;
     const run = engine.run(job, {
-      onStep({ index, total, kept: step }) {
-        kept[index - 1] = step;
+      onStep(step) {
+        const { index, total } = step;
+        if (asked.evolution !== undefined) kept[index - 1] = toKept(step);
         progress.update(index, total);
       },
     });

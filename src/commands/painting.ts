@@ -76,7 +76,7 @@ export class Painter {
       const run = engine.run(task, {
         onStep: (report) => {
           job.stepped(report);
-          const write = this.#store.keepStep(id, report.kept, report.checkpoint);
+          const write = this.#store.keepStep(id, report, report.checkpoint);
           kept = write.catch((error: unknown) => {
             if (!told) this.#bug(error, id);
             told = true;

@@ -4,13 +4,12 @@ import { randomInt } from 'node:crypto';
 import { UserError } from '../errors.js';
 // The file itself, not the pipeline's index: this process must not load onnxruntime.
 import { checkParameters, LIMITS, type Limits } from '../pipeline/parameters.js';
-import { parseSchedulerName } from '../pipeline/schedulers/names.js';
-import {
-  type GenerationParameters,
-  type ModelFacts,
-  type NoiseSource,
-  SCHEDULER_NAMES,
-  type SchedulerName,
+import { listedNames, parseSchedulerName } from '../pipeline/schedulers/names.js';
+import type {
+  GenerationParameters,
+  ModelFacts,
+  NoiseSource,
+  SchedulerName,
 } from '../pipeline/types.js';
 import type { Rules } from './types.js';
 
@@ -109,7 +108,7 @@ function parseSize(text: string, usual: Size): Size {
 function parseScheduler(text: string): SchedulerName {
   const name = parseSchedulerName(text);
   if (name === undefined) {
-    const names = SCHEDULER_NAMES.join(', ');
+    const names = listedNames();
     throw new UserError('scheduler-unknown', `There is no such scheduler; there are ${names}.`, {
       names,
     });

@@ -2,7 +2,6 @@
 // what the final file's text says about a branch, which no later try could know otherwise.
 
 import { deserialize, serialize } from 'node:v8';
-import type { Checkpoint as PipelineCheckpoint } from '../pipeline/begin.js';
 
 /** The origin of a branch, which its infotext names. */
 export interface Branch {
@@ -26,11 +25,4 @@ export function unpackCheckpoint(bytes: Uint8Array): Checkpoint {
   const packed = deserialize(bytes) as Partial<Checkpoint>;
   // Own memory, aligned: the view that deserialize gives begins anywhere.
   return { branch: packed.branch, state: Uint8Array.from(packed.state ?? bytes) };
-}
-
-/** The latents after its step, [1, C, h, w]. @throws Error when the bytes are no checkpoint */
-export function latentsOf(bytes: Uint8Array): Float32Array {
-  const packed = deserialize(bytes) as Partial<Checkpoint & PipelineCheckpoint>;
-  if (packed.latents !== undefined) return packed.latents;
-  return (deserialize(unpackCheckpoint(bytes).state) as PipelineCheckpoint).latents;
 }

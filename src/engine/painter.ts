@@ -8,9 +8,8 @@ import {
   fromKept,
   infotextOf,
   type Model,
-  toKeptPrediction,
 } from '../pipeline/index.js';
-import type { FloatTensor, Start, Step } from '../pipeline/types.js';
+import type { ExactStep, FloatTensor, Start, Step } from '../pipeline/types.js';
 import { type Branch, packCheckpoint, unpackCheckpoint } from './checkpoint.js';
 import { Outbox } from './outbox.js';
 import type { AttemptResult, FromEngine } from './protocol.js';
@@ -130,18 +129,10 @@ export class Painter {
         const { encode, unet } = model.timings;
         // The prompt is encoded on the way to the first step.
         const milliseconds = performance.now() - from - (calls === 0 ? encode : 0);
-        const { index, total, timestep } = step;
-        outbox.add({
-          report: {
-            index,
-            total,
-            timestep,
-            milliseconds,
-            kept: toKeptPrediction(step),
-            checkpoint: packCheckpoint({ branch, state: step.checkpoint() }),
-          },
-          unet: unet.slice(calls),
-        });
+        const report = { ...exact(step), milliseconds };
+        outbox.add({ report, unet: unet.slice(calls) }, () =>
+          packCheckpoint({ branch, state: step.checkpoint() }),
+        );
         calls = unet.length;
         await turn(); // the second one: the denoising loop's own came before the step
         if (outbox.due || attempt.previewAfter !== undefined) await outbox.flush();
@@ -176,6 +167,13 @@ export class Painter {
     const preview = { ...image, index, total };
     await this.#send({ kind: 'preview', attempt: attempt.number, preview });
   }
+}
+
+/** A step as the bot is told of it. */
+function exact({ index, total, timestep, latents, predictedOriginal }: Step): ExactStep {
+  const dims = latents.dims.slice(1);
+  const [x, x0] = [latents.data, predictedOriginal.data];
+  return { index, total, timestep, dims, latents: x, predictedOriginal: x0 };
 }
 
 interface Ending {

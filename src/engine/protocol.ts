@@ -88,8 +88,7 @@ export interface AttemptResult extends Omit<RunResult, 'timings'> {
 
 /** A step on its way to the bot. */
 export interface SentStep {
-  /** the kept latents are those of the checkpoint, which the bot rounds to halves by itself */
-  readonly report: Omit<StepReport, 'kept'> & { readonly kept: Omit<KeptStep, 'latents'> };
+  readonly report: StepReport;
   /** ms of each bare UNet call of the step: two where guidance is not batched */
   readonly unet: readonly number[];
 }

@@ -1,12 +1,10 @@
 // One run as the parent side sees it, over all the processes that carry it: what it has reached, who
 // waits for its previews, and its one end.
 
-import { toHalf } from '../pipeline/fp16.js';
-import { latentsOf } from './checkpoint.js';
 import { type Deferred, deferred } from './deferred.js';
 import type { EngineProcess } from './process.js';
 import type { AttemptResult, FromEngine, ModelRef, SentStep } from './protocol.js';
-import type { EngineJob, Preview, RunHandlers, RunResult, RunStart, StepReport } from './types.js';
+import type { EngineJob, Preview, RunHandlers, RunResult, RunStart } from './types.js';
 
 /** What an engine process says about a try. */
 export type RunMessage = Extract<
@@ -82,16 +80,12 @@ export class ActiveRun {
     this.#startedAt ??= performance.now();
   }
 
-  /** @returns what the owner is told of the step */
-  progressed({ report, unet }: SentStep): StepReport {
-    if (unet.length > 0) this.#unet.set(report.index, unet);
+  progressed({ report, unet }: SentStep): void {
+    const { index, checkpoint } = report;
+    if (unet.length > 0) this.#unet.set(index, unet);
     // A copy: the owner may hand the report's own bytes to another thread, and the original is a
     // view that would keep the whole message alive.
-    this.checkpoint = { bytes: report.checkpoint.slice(), index: report.index };
-    // Made here, not sent: what is sent must fit into the pipe, or the next model call waits for this
-    // process to read it.
-    const latents = toHalf(latentsOf(report.checkpoint));
-    return { ...report, kept: { ...report.kept, latents } };
+    if (checkpoint !== undefined) this.checkpoint = { bytes: checkpoint.slice(), index };
   }
 
   previewed(preview: Preview): void {

@@ -265,8 +265,8 @@ class Supervisor implements LocalEngine {
       case 'progress':
         for (const step of message.steps) {
           if (this.#run !== run) return; // its owner cancelled it at the step before
-          const report = run.progressed(step);
-          this.#tell(() => run.handlers.onStep?.(report));
+          run.progressed(step);
+          this.#tell(() => run.handlers.onStep?.(step.report));
         }
         return;
       case 'preview':

@@ -4,6 +4,7 @@ import type { UserError } from '../errors.js';
 import type {
   EncodedImage,
   EvolutionOptions,
+  ExactStep,
   GenerationParameters,
   InitImage,
   KeptStep,
@@ -29,15 +30,12 @@ export interface EngineJob {
   readonly maxBytes: number;
 }
 
-/** A step that has just ended. `kept` and `checkpoint` are to be stored before the next. */
-export interface StepReport {
-  readonly index: number;
-  readonly total: number;
-  readonly timestep: number;
+/** A step that has just ended, to be stored before the next, and its checkpoint with it. */
+export interface StepReport extends ExactStep {
   /** ms that the model call and the scheduler took */
   readonly milliseconds: number;
-  readonly kept: KeptStep;
-  readonly checkpoint: Uint8Array;
+  /** absent where a later step, with its own, is told together with this one */
+  readonly checkpoint?: Uint8Array;
 }
 
 export interface Preview extends EncodedImage {

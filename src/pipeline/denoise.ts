@@ -52,7 +52,7 @@ export async function* denoise(options: DenoiseOptions): AsyncGenerator<Step, vo
 
   function finished(done: number, latents: Float32Array, predictedOriginal: Float32Array): Step {
     const sigma = scheduler.sigmaAfter(skipped + done - 1);
-    // Taken now: the generator and the history move on with the next step.
+    // Taken now: the generator moves on with the next step. Tensors are never written into again.
     const state: Checkpoint = {
       skipped,
       index: done,
@@ -68,8 +68,8 @@ export async function* denoise(options: DenoiseOptions): AsyncGenerator<Step, vo
       total,
       timestep: timesteps[done - 1]!,
       ...(sigma === undefined ? {} : { sigma }),
-      latents: { data: latents.slice(), dims },
-      predictedOriginal: { data: predictedOriginal.slice(), dims },
+      latents: { data: latents, dims },
+      predictedOriginal: { data: predictedOriginal, dims },
       checkpoint: () => serialize(state),
     };
   }

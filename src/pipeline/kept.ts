@@ -1,20 +1,13 @@
 // Steps as the store keeps them: half precision, which no eye can tell from the original.
 
 import { fromHalf, toHalf } from './fp16.js';
-import type { FloatTensor, KeptStep, Step } from './types.js';
+import type { ExactStep, FloatTensor, KeptStep } from './types.js';
 
-/**
- * All but the latents, which the checkpoint of the step has. Values beyond 65519 become infinity, which
- * no prediction here reaches.
- */
-export function toKeptPrediction(step: Step): Omit<KeptStep, 'latents'> {
-  return {
-    index: step.index,
-    total: step.total,
-    timestep: step.timestep,
-    dims: step.latents.dims.slice(1),
-    predictedOriginal: toHalf(step.predictedOriginal.data),
-  };
+/** Values beyond 65519 become infinity, which no latents and no prediction here reach. */
+export function toKept(step: ExactStep): KeptStep {
+  const { index, total, timestep, dims } = step;
+  const [latents, predictedOriginal] = [toHalf(step.latents), toHalf(step.predictedOriginal)];
+  return { index, total, timestep, dims, latents, predictedOriginal };
 }
 
 /** The tensors [1, C, h, w] of a kept step. */

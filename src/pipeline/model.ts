@@ -70,6 +70,7 @@ export class Model {
 
   readonly #session: SessionOptions & { readonly meter: Meter };
   #hash: Promise<string> | undefined;
+  #hasChecker: Promise<boolean> | undefined;
   #checker: Promise<SafetyChecker> | undefined;
 
   constructor(
@@ -190,10 +191,14 @@ export class Model {
     return (await this.#checker).flags(image);
   }
 
-  /** Whether the directory has a safety checker, sound or not. */
-  async hasSafetyChecker(): Promise<boolean> {
+  /** Whether the directory has a safety checker, sound or not; as it was when first asked. */
+  hasSafetyChecker(): Promise<boolean> {
     const path = join(this.info.directory, 'safety_checker', 'model.onnx');
-    return (await stat(path).catch(() => undefined)) !== undefined;
+    this.#hasChecker ??= stat(path).then(
+      () => true,
+      () => false,
+    );
+    return this.#hasChecker;
   }
 
   async dispose(): Promise<void> {

@@ -1,6 +1,7 @@
 // Checks what was asked for against what the model can do.
 
 import { UserError } from '../errors.js';
+import { listedNames } from './schedulers/names.js';
 import {
   type GenerationParameters,
   type InitImage,
@@ -69,7 +70,7 @@ export function checkParameters(
   if (scheduler !== undefined && !SCHEDULER_NAMES.includes(scheduler)) {
     throw new UserError(
       'bad-scheduler',
-      `There is no scheduler of that name; there are ${SCHEDULER_NAMES.join(', ')}.`,
+      `There is no scheduler of that name; there are ${listedNames()}.`,
     );
   }
   checkGuides(parameters);

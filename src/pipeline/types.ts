@@ -111,7 +111,7 @@ export interface ResumeStart {
 
 export type Start = BranchStart | ResumeStart;
 
-/** One finished denoising step. Tensors are copies: consumers may keep them. */
+/** One finished denoising step. Consumers may keep its tensors, and write into none: the next step reads them. */
 export interface Step {
   /** 1 to total */
   readonly index: number;
@@ -125,7 +125,7 @@ export interface Step {
   readonly latents: FloatTensor;
   /** the model's estimate of x0 made in this step, [1, C, h, w] */
   readonly predictedOriginal: FloatTensor;
-  /** everything needed to go on after this step with the same final bytes */
+  /** everything needed to go on after this step with the same final bytes; may be called later */
   checkpoint(): Uint8Array;
 }
 
@@ -177,6 +177,16 @@ export interface EvolutionOptions {
   readonly frames: number;
   readonly order: 'reading' | 'condensing';
   readonly show: 'prediction' | 'latents';
+}
+
+/** A step as it was computed, on its way to the store; [C, h, w]. */
+export interface ExactStep {
+  readonly index: number;
+  readonly total: number;
+  readonly timestep: number;
+  readonly dims: readonly number[];
+  readonly latents: Float32Array;
+  readonly predictedOriginal: Float32Array;
 }
 
 /** A kept step as the store holds it: fp16 bits, little endian, [C, h, w]. */

@@ -54,10 +54,11 @@ export async function openStore(directory: string): Promise<Store> {
     start: (id, startedAt) => thread.call('start', [id, startedAt]),
     keepStep: (id, step, checkpoint) => {
       const { index, total, timestep, dims } = step;
-      const latents = new Uint16Array(step.latents);
-      const predictedOriginal = new Uint16Array(step.predictedOriginal);
+      const latents = new Float32Array(step.latents);
+      const predictedOriginal = new Float32Array(step.predictedOriginal);
       const copy = { index, total, timestep, dims, latents, predictedOriginal };
-      return thread.call('keepStep', [id, copy, new Uint8Array(checkpoint)]);
+      const state = checkpoint && new Uint8Array(checkpoint);
+      return thread.call('keepStep', [id, copy, state]);
     },
     checkpoint: (id) => thread.call('checkpoint', [id]),
     finish: (id, outcome, endedAt) => {

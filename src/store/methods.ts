@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import type { StatementSyncInstance } from '@photostructure/sqlite';
+import { toKept } from '../pipeline/kept.js';
 import { initGone } from './faults.js';
 import {
   answerOf,
@@ -148,8 +149,9 @@ export function createMethods(database: Database): Methods {
       ).run(startedAt, id);
     },
 
-    keepStep(id, step, checkpoint) {
-      checkStep(step);
+    keepStep(id, exact, checkpoint) {
+      checkStep(exact);
+      const step = toKept(exact);
       const { changes } = sql(
         `UPDATE generations SET step_index = ?, step_total = ? WHERE id = ? AND ${UNFINISHED}`,
       ).run(step.index, step.total, id);
@@ -165,6 +167,7 @@ export function createMethods(database: Database): Methods {
         step.latents,
         step.predictedOriginal,
       );
+      if (checkpoint === undefined) return;
       sql('INSERT OR REPLACE INTO checkpoints VALUES (?, ?)').run(id, checkpoint);
     },
 

@@ -1,7 +1,12 @@
 // Between rows and values. What is stored as JSON is checked on its way in and on its way out.
 
 import { z } from 'zod';
-import { type GenerationParameters, type KeptStep, SCHEDULER_NAMES } from '../pipeline/types.js';
+import {
+  type ExactStep,
+  type GenerationParameters,
+  type KeptStep,
+  SCHEDULER_NAMES,
+} from '../pipeline/types.js';
 import type { Generation, NewGeneration, OpenAnswer, ReplyTarget, StoredFile } from './types.js';
 
 const seed = z.int().min(0).max(0xffff_ffff);
@@ -178,7 +183,7 @@ export function fileOf(row: unknown): StoredFile {
 }
 
 /** @throws RangeError when the tensors do not have the shape that `dims` gives */
-export function checkStep(step: KeptStep): void {
+export function checkStep(step: ExactStep): void {
   const length = step.dims.reduce((product, dim) => product * dim, 1);
   for (const name of ['latents', 'predictedOriginal'] as const) {
     if (step[name].length !== length) {

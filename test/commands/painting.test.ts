@@ -10,7 +10,7 @@ import { UserError } from '../../src/errors.js';
 import { createLogger } from '../../src/log.js';
 import { createLocalQueue } from '../../src/queue/local.js';
 import type { Store } from '../../src/store/types.js';
-import { keptStep, newGeneration } from '../store/support.js';
+import { exactStep, newGeneration } from '../store/support.js';
 
 const FULL = new UserError(
   'store-full',
@@ -40,8 +40,8 @@ const engine = {
   run: (_job: unknown, handlers: RunHandlers) => {
     for (const index of [1, 2, 3]) {
       handlers.onStep?.({
-        ...{ index, total: 3, timestep: 0, milliseconds: 1 },
-        ...{ kept: keptStep(index, 3), checkpoint: new Uint8Array(1) },
+        ...exactStep(index, 3),
+        ...{ milliseconds: 1, checkpoint: new Uint8Array(1) },
       });
     }
     return { result: Promise.resolve(RESULT), cancel: () => {} } as unknown as EngineRun;

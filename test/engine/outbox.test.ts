@@ -3,32 +3,33 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Outbox } from '../../src/engine/outbox.js';
 import type { SentStep } from '../../src/engine/protocol.js';
 
-const step = (index: number, bytes = 100): SentStep => ({
+const step = (index: number, side = 4): SentStep => ({
   report: {
     index,
     total: 50,
     timestep: 1000 - index,
+    dims: [4, side, side],
+    latents: new Float32Array(4 * side * side),
+    predictedOriginal: new Float32Array(4 * side * side),
     milliseconds: 5,
-    kept: {
-      index,
-      total: 50,
-      timestep: 1000 - index,
-      dims: [4, 8, 8],
-      predictedOriginal: new Uint16Array(256),
-    },
-    checkpoint: new Uint8Array(bytes),
   },
   unet: [5],
 });
 
 let sent: number[][] = [];
+/** the steps whose checkpoints came with them */
+let states: number[] = [];
 let outbox: Outbox;
+
+const add = (index: number, side?: number) =>
+  outbox.add(step(index, side), () => Uint8Array.of(index));
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['performance'] });
-  sent = [];
+  [sent, states] = [[], []];
   outbox = new Outbox(async (steps) => {
     sent.push(steps.map(({ report }) => report.index));
+    for (const { report } of steps) states.push(...(report.checkpoint ?? []));
   });
 });
 afterEach(() => {
@@ -36,31 +37,32 @@ afterEach(() => {
 });
 
 it('lets the first step leave at once', () => {
-  outbox.add(step(1));
+  add(1);
   expect(outbox.due).toBe(true);
 });
 
-it('keeps quick steps back for a tenth of a second, and sends them together in their order', async () => {
-  outbox.add(step(1));
+it('keeps quick steps back for a tenth of a second, and sends them together with the last checkpoint', async () => {
+  add(1);
   await outbox.flush();
   for (const index of [2, 3, 4]) {
     vi.advanceTimersByTime(33);
-    outbox.add(step(index));
+    add(index);
     expect(outbox.due).toBe(false);
   }
   vi.advanceTimersByTime(33);
-  outbox.add(step(5));
+  add(5);
   expect(outbox.due).toBe(true);
   await outbox.flush();
   expect(sent).toEqual([[1], [2, 3, 4, 5]]);
+  expect(states).toEqual([1, 5]);
 });
 
 it('keeps back no more than the pipe holds, however quick the steps are', async () => {
-  outbox.add(step(1));
+  add(1);
   await outbox.flush();
-  outbox.add(step(2, 40_000));
+  add(2, 35); // twice 4 * 35 * 35 * 4 bytes
   expect(outbox.due).toBe(false);
-  outbox.add(step(3, 40_000));
+  add(3, 35);
   expect(outbox.due).toBe(true);
 });
 

@@ -17,6 +17,7 @@ import {
   type Start,
   type Step,
 } from '../../src/pipeline/index.js';
+import { SCHEDULER_NAMES } from '../../src/pipeline/types.js';
 
 const FIXTURES = fileURLToPath(new URL('../fixtures/', import.meta.url));
 const MODEL = join(FIXTURES, 'models/tiny-sd');
@@ -268,6 +269,23 @@ describe('a model', () => {
     await all(model, { ...PARAMETERS, steps: 5, guidanceScale: 1 });
     expect(model.timings.unet).toHaveLength(5);
   });
+
+  it.each(SCHEDULER_NAMES.filter((name) => !name.startsWith('Flow')))(
+    'leaves the tensors and checkpoint of a step as they were told: %s',
+    async (scheduler) => {
+      const told: { step: Step; x: Float32Array; x0: Float32Array; state: Uint8Array }[] = [];
+      for await (const step of model.generate({ ...PARAMETERS, scheduler })) {
+        const { latents, predictedOriginal } = step;
+        const [x, x0] = [latents.data.slice(), predictedOriginal.data.slice()];
+        told.push({ step, x, x0, state: step.checkpoint() });
+      }
+      for (const { step, x, x0, state } of told) {
+        expect(step.latents.data).toEqual(x);
+        expect(step.predictedOriginal.data).toEqual(x0);
+        expect(Buffer.from(step.checkpoint()).equals(state)).toBe(true);
+      }
+    },
+  );
 
   it('adds up what its graphs take, anew for each picture', async () => {
     const [last] = (await all(model, { ...PARAMETERS, steps: 30 })).slice(-1);

@@ -96,6 +96,19 @@ export function splitScheduleName<M extends string = string>(
   return { method: method as M, schedule };
 }
 
+/** All names in one line, as a sentence about a wrong one needs them: "Euler (+ Karras, Beta), DDIM". */
+export function listedNames(): string {
+  const schedules = new Map<string, string[]>();
+  for (const name of SCHEDULER_NAMES) {
+    const { method, schedule } = split(name);
+    const known = schedules.get(method) ?? [];
+    schedules.set(method, schedule === undefined ? known : [...known, schedule]);
+  }
+  return [...schedules]
+    .map(([method, known]) => (known.length === 0 ? method : `${method} (+ ${known.join(', ')})`))
+    .join(', ');
+}
+
 /**
  * The name that a user means: in any case and with any separators, by diffusers' class, or in
  * k-diffusion's spelling (dpmpp_2m_karras, k_euler_a).
