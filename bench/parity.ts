@@ -23,6 +23,8 @@ const ON_PURPOSE = [
   '- A negative prompt that is empty is none. Stable Diffusion XL is then shown zeros, as diffusers does without `negative_prompt`; `negative_prompt=""` there is another picture.',
   "- Inpainting with Stable Diffusion 3: diffusers' pipeline leaves out the VAE's shift when it decodes, which changes the colours of what the mask keeps too. Here it is added, as in its other pipelines; the latents are the same.",
   "- An init image is cropped evenly, not stretched, where its proportions are others than the picture's; only what its sides have beyond whole latents is squeezed in. Its transparent parts are white, whatever colour lies below them.",
+  "- Stable Diffusion XL inpainting with a VAE that has latents_mean and latents_std (Playground v2.5): diffusers' pipeline leaves them out when it encodes, but not when it decodes. Here both heed them.",
+  "- An init image in other colours than sRGB (a phone's Display P3, CMYK) is converted by its profile, and one of 16-bit greys is brought to 8 bits; diffusers reads the bare numbers and clips them. One of more than 16 million pixels is made smaller in two steps, which differs by up to 4 levels.",
   '- Characters that are newer than the Unicode version of Node.js may be cut into other tokens.',
 ];
 

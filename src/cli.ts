@@ -8,6 +8,8 @@ import { UserError } from './errors.js';
 /** Exit statuses: 0 done, 1 failed, 2 asked for something that does not exist. */
 async function run(args: readonly string[]): Promise<number> {
   const [command, ...rest] = args;
+  const wantsHelp = rest.includes('--help') || rest.includes('-h');
+  if (wantsHelp && (command === 'start' || command === 'sandbox')) return run(['help']);
   switch (command) {
     case 'imagine':
       return (await import('./cli/imagine.js')).imagine(rest);
@@ -24,6 +26,9 @@ async function run(args: readonly string[]): Promise<number> {
       await (await import('./sandbox/main.js')).main();
       return 0;
     case 'help':
+      if (rest[0] !== undefined) return run([rest[0], '--help']);
+      process.stdout.write(HELP);
+      return 0;
     case '--help':
     case '-h':
       process.stdout.write(HELP);

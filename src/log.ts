@@ -52,8 +52,20 @@ export function createLogger(
   if (target.isTTY !== true) {
     return pino({ ...options, timestamp: pino.stdTimeFunctions.isoTime }, { write });
   }
-  const prettify = pretty.prettyFactory({ colorize: true, translateTime: 'SYS:HH:MM:ss' });
-  return pino(options, { write: (line: string) => write(prettify(JSON.parse(line))) });
+  const prettify = pretty.prettyFactory({
+    colorize: !process.env.NO_COLOR, // no-color.org
+    translateTime: 'SYS:HH:MM:ss',
+    singleLine: true,
+  });
+  return pino(options, { write: (line: string) => write(prettify(forEyes(JSON.parse(line)))) });
+}
+
+/** Without the fields that the message says already. */
+function forEyes(entry: Record<string, unknown>): Record<string, unknown> {
+  const said = String(entry.msg);
+  const isNew = ([key, value]: [string, unknown]) =>
+    /^(?:level|time|msg)$/.test(key) || typeof value === 'object' || !said.includes(String(value));
+  return Object.fromEntries(Object.entries(entry).filter(isNew));
 }
 
 function scrub(line: string, secrets: readonly string[]): string {

@@ -205,6 +205,16 @@ describe('ylem imagine', () => {
 });
 
 describe('ylem', () => {
+  it('help is had of every command, and of none that does not exist', async () => {
+    const general = (await ylem('help')).stdout;
+    expect(await ylem('help', 'imagine')).toEqual(await ylem('imagine', '--help'));
+    expect(await ylem('help', 'models')).toEqual(await ylem('models', '--help'));
+    for (const command of ['start', 'sandbox']) {
+      expect(await ylem(command, '--help')).toEqual({ stdout: general, stderr: '', status: 0 });
+    }
+    expect(await ylem('help', 'nope')).toMatchObject({ status: 2, stdout: '' });
+  });
+
   it('--help names the commands, imagine --help its options', async () => {
     const help = await ylem('--help');
     expect(help.status).toBe(0);

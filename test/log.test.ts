@@ -1,6 +1,6 @@
 // The log keeps secrets and what users typed to itself.
 
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { createLogger } from '../src/log.js';
 
 const TOKEN = 'MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcDE.abcdefghijklmnopqrstuvwxyz0123456789AB';
@@ -29,6 +29,37 @@ test('on a terminal a line is readable text', () => {
   logger.warn({ id: 'a1' }, 'slow');
   expect(lines.join('')).toContain('slow');
   expect(() => JSON.parse(lines.join(''))).toThrow();
+});
+
+test('on a terminal a line has the fields that its message does not say, and no more lines', () => {
+  const { lines, logger } = collect(true);
+  logger.info({ model: 'hydrogen', ms: 12, id: 'a1' }, 'model hydrogen was loaded in 12 ms');
+  expect(lines).toHaveLength(1);
+  expect(lines[0]?.trim().split('\n')).toHaveLength(1);
+  expect(lines[0]?.match(/hydrogen/g)).toHaveLength(1);
+  expect(lines[0]?.match(/12/g)).toHaveLength(1);
+  expect(lines[0]).toContain('a1');
+});
+
+test('an error keeps its stack on a terminal', () => {
+  const { lines, logger } = collect(true);
+  logger.error({ err: new Error('odd'), id: 'a1' }, 'something broke');
+  expect(lines.join('')).toMatch(/Error: odd\n\s+at /);
+  expect(lines.join('')).toContain('a1');
+});
+
+test('NO_COLOR is heeded on a terminal', () => {
+  const colour = '\u001b[';
+  const line = () => {
+    const { lines, logger } = collect(true);
+    logger.info('ready');
+    return lines.join('');
+  };
+  vi.stubEnv('NO_COLOR', '');
+  expect(line()).toContain(colour);
+  vi.stubEnv('NO_COLOR', '1');
+  expect(line()).not.toContain(colour);
+  vi.unstubAllEnvs();
 });
 
 test.each([false, true])('tokens do not appear, in whatever field (terminal: %s)', (isTTY) => {

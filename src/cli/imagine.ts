@@ -2,7 +2,8 @@
 // of its own keeps the bar moving during model calls, and the native libraries' chatter off stderr.
 
 import { randomInt } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import sharp from 'sharp';
 import { type Config, loadConfig } from '../config.js';
@@ -189,6 +190,9 @@ async function checkPaths(asked: ImagineArguments, config: Config): Promise<stri
     const folder = dirname(resolve(file));
     if (!(await isFolder(folder))) throw badArgument(`There is no folder "${folder}" to write to.`);
     if (await isFolder(file)) throw badArgument(`"${file}" is a folder: name a file.`);
+    await access(folder, constants.W_OK).catch(() => {
+      throw badArgument(`"${folder}" cannot be written to.`);
+    });
   }
   if (asked.evolution !== undefined && resolve(asked.evolution) === resolve(asked.out)) {
     throw badArgument('--out and --evolution name the same file.');

@@ -85,7 +85,8 @@ async function fetchPicture(
   const fetched = await fetchAttachment(file.url, hosts);
   const bytes = Buffer.from(fetched.buffer, fetched.byteOffset, fetched.byteLength);
   const kind = pictureKind(bytes);
-  if (kind === undefined || !isWhole(bytes, kind)) throw badImage(what);
+  if (kind === undefined || kind.width * kind.height === 0 || !isWhole(bytes, kind))
+    throw badImage(what);
   checkPixels(kind.width, kind.height, what);
   return { bytes, ...shownSize(bytes, kind) };
 }

@@ -1,6 +1,8 @@
 // How a generation that has ended is shown: its picture, or the sentence that tells why there is none.
 
-import type { MessageBody } from '../discord/message.js';
+import { parseCustomId } from '../discord/custom-id.js';
+import { plain } from '../discord/display.js';
+import type { MessageBody, Row } from '../discord/message.js';
 import { donePanel, endedPanel, type PictureFacts } from '../discord/panels.js';
 import type { Texts } from '../discord/texts/index.js';
 import { altText } from '../pipeline/image/alt-text.js';
@@ -21,16 +23,26 @@ export async function endOf(
   const file = hasFile ? await store.file(id) : undefined;
   if (file === undefined) return endedPanel(facts, failure ?? texts.broke(id), texts);
   const stopped = state === 'stopped' ? { index: stepIndex, total: stepTotal } : undefined;
-  return pictureOf(generation, facts, { file, stopped, flagged: isFlagged(infotext) }, texts);
+  const painted = { file, stopped, total: stepTotal, flagged: isFlagged(infotext) };
+  return pictureOf(generation, facts, painted, texts);
 }
 
 /** The picture and all that makes it again. */
 export function pictureOf(
   { id, parameters }: Promised,
   facts: PictureFacts,
-  { file, stopped, flagged }: Painted,
+  { file, stopped, total, flagged }: Painted,
   texts: Texts,
 ): MessageBody {
-  const shown = fileOf(file, id, 'ylem', altText(parameters));
-  return donePanel(facts, { file: shown, stopped, flagged }, texts);
+  const prompt = plain(parameters.prompt, Number.POSITIVE_INFINITY); // what is too long is cut once
+  const shown = fileOf(file, id, 'ylem', altText({ ...parameters, prompt }));
+  const body = donePanel(facts, { file: shown, stopped, flagged }, texts);
+  return total > 1 ? body : { ...body, components: body.components.map(withoutVary) };
+}
+
+/** A picture of one step has none to branch from. */
+function withoutVary({ components, ...row }: Row): Row {
+  const stays = (one: Row['components'][number]) =>
+    !('custom_id' in one) || parseCustomId(one.custom_id)?.verb !== 'vary';
+  return { ...row, components: components.filter(stays) };
 }

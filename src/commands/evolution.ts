@@ -3,7 +3,7 @@
 
 import { ButtonStyle, ComponentType } from 'discord-api-types/v10';
 import { customId } from '../discord/custom-id.js';
-import { display } from '../discord/display.js';
+import { display, plain } from '../discord/display.js';
 import type { Exchange } from '../discord/exchange.js';
 import type { MessageBody, Row } from '../discord/message.js';
 import { button, row } from '../discord/panels.js';
@@ -20,7 +20,7 @@ import { ownerOfStep } from './wishes.js';
 /** What a /steps message shows. */
 export interface View {
   readonly kind: EvolutionOptions['kind'] | 'step';
-  /** 4 to 64 */
+  /** 4 to 64; once it was drawn, no more than there are steps */
   readonly frames: number;
   readonly order: EvolutionOptions['order'];
   readonly show: EvolutionOptions['show'];
@@ -102,8 +102,8 @@ export async function showView(
 ): Promise<void> {
   const maxBytes = Math.max(exchange.attachmentLimit - UPLOAD_MARGIN, UPLOAD_MARGIN);
   const texts = textsFor(exchange.locale);
-  const { image, seen } = await picture(bot, generation, view, maxBytes);
-  await exchange.edit(panel(generation, seen, image, texts));
+  const { image, seen, kept } = await picture(bot, generation, view, maxBytes);
+  await exchange.edit(panel(generation, seen, kept, image, texts));
 }
 
 async function picture(
@@ -111,7 +111,7 @@ async function picture(
   generation: Generation,
   view: View,
   maxBytes: number,
-): Promise<{ image: EncodedImage; seen: View }> {
+): Promise<{ image: EncodedImage; seen: View; kept: number }> {
   const { model } = generation.parameters;
   const engine = bot.engines.any(model);
   if (view.kind === 'step') {
@@ -123,6 +123,7 @@ async function picture(
     return {
       image: await engine.picture(step, view.show, maxBytes, model),
       seen: { ...view, step: wanted },
+      kept: generation.stepIndex,
     };
   }
   if (view.kind !== 'changes') checkShowable(generation);
@@ -136,10 +137,18 @@ async function picture(
   };
   // A sheet of more frames than there are steps says how many it has.
   const seen = { ...view, frames: Math.min(view.frames, mostFrames(steps.length)) };
-  return { image: await engine.evolution(steps, options, maxBytes, model), seen };
+  const image = await engine.evolution(steps, options, maxBytes, model);
+  return { image, seen, kept: steps.length };
 }
 
-function panel(generation: Generation, view: View, image: EncodedImage, texts: Texts): MessageBody {
+/** @param kept how many steps there are to show */
+function panel(
+  generation: Generation,
+  view: View,
+  kept: number,
+  image: EncodedImage,
+  texts: Texts,
+): MessageBody {
   const { id, stepIndex, stepTotal } = generation;
   const prompt = display(generation.parameters.prompt, 200);
   const what =
@@ -149,22 +158,27 @@ function panel(generation: Generation, view: View, image: EncodedImage, texts: T
         ? texts.changesTitle
         : texts.stepsTitle;
   const name = view.kind === 'step' ? `step-${view.step}` : view.kind;
-  const altText = `${what}. ${generation.parameters.prompt}`;
+  const altText = plain(`${what}. ${generation.parameters.prompt}`, 1000);
   return {
     content: `> ${prompt === '' ? `*${texts.noPrompt}*` : prompt}\n**${what}** · ${texts.seed} \`${generation.parameters.seed}\``,
-    components: rows(id, view, stepIndex, stepTotal, texts),
+    components: rows(id, view, { kept, last: stepIndex, total: stepTotal }, texts),
     files: [fileOf(image, id, name, altText)],
   };
 }
 
-function rows(id: string, view: View, last: number, total: number, texts: Texts): Row[] {
+function rows(
+  id: string,
+  view: View,
+  { kept, last, total }: { readonly kept: number; readonly last: number; readonly total: number },
+  texts: Texts,
+): Row[] {
   const to = (change: Partial<View>, where: string) => viewId(id, { ...view, ...change }, where);
   const kinds = (['sheet', 'animation', 'changes'] as const).map((kind) =>
     button(
       texts.buttons[kind],
       to({ kind }, kind),
       view.kind === kind ? ButtonStyle.Primary : ButtonStyle.Secondary,
-      view.kind === kind,
+      view.kind === kind || (kind === 'changes' && kept < 2),
     ),
   );
   const other = view.show === 'prediction' ? 'latents' : 'prediction';
@@ -196,14 +210,15 @@ function rows(id: string, view: View, last: number, total: number, texts: Texts)
       move(texts.buttons.last, last, 'last', atLast),
     ),
   ];
-  if (view.kind === 'sheet') {
+  const choices = frameChoices(view.frames, kept);
+  if (view.kind === 'sheet' && choices.length > 1) {
     result.push({
       type: ComponentType.ActionRow,
       components: [
         {
           type: ComponentType.StringSelect,
           custom_id: viewId(id, view, 'frames'),
-          options: frameChoices(view.frames, last).map((frames) => ({
+          options: choices.map((frames) => ({
             label: texts.frames(frames),
             value: String(frames),
             default: frames === view.frames,
@@ -238,11 +253,11 @@ function rows(id: string, view: View, last: number, total: number, texts: Texts)
 export function frameChoices(shown: number, steps: number): number[] {
   const all = mostFrames(steps);
   const fewer = FRAME_CHOICES.filter((frames) => frames < all);
-  return [...new Set([...fewer, all, shown])].sort((a, b) => a - b);
+  return [...new Set([...fewer, all, Math.min(shown, all)])].sort((a, b) => a - b);
 }
 
 function mostFrames(steps: number): number {
-  return clamp(steps, 4, 64, 64);
+  return Math.min(steps, 64);
 }
 
 /** @throws UserError when the picture itself is shown to nobody: its steps would show it */

@@ -1,6 +1,5 @@
 // A generation as the panels show it.
 
-import { cut } from '../discord/display.js';
 import type { MessageFile } from '../discord/message.js';
 import type { PictureFacts } from '../discord/panels.js';
 import type { OfferedModel } from '../engine/types.js';
@@ -48,7 +47,10 @@ const EXTENSIONS: Readonly<Record<string, string>> = {
   'image/gif': 'gif',
 };
 
-/** A file of the bot's: its name holds the generation, so that its message can be found again. */
+/**
+ * A file of the bot's: its name holds the generation, so that its message can be found again.
+ * @param altText at most 1024 characters, without any that nobody sees
+ */
 export function fileOf(
   image: { readonly bytes: Uint8Array; readonly type: string },
   id: string,
@@ -59,6 +61,6 @@ export function fileOf(
     name: `${what}-${id}.${EXTENSIONS[image.type] ?? 'bin'}`,
     type: image.type,
     bytes: image.bytes,
-    description: cut(altText, 1000),
+    description: altText,
   };
 }

@@ -4,7 +4,7 @@ import type { Exchange } from '../discord/exchange.js';
 import { UserError } from '../errors.js';
 import { fetchInit, type SentFile } from './attachments.js';
 import { modelOf } from './engines.js';
-import { type Given, parametersFor, sizeOfRatio } from './parameters.js';
+import { type Given, parametersFor, usualSizeOfRatio } from './parameters.js';
 import type { Bot } from './types.js';
 import { wishesFor } from './wishes.js';
 
@@ -45,7 +45,7 @@ export async function paintFrom(
   bot.queue.check(exchange.userId, count);
   await exchange.defer(ephemeral);
   const { init, width, height } = await fetchInit(files.image, files.mask, bot.attachmentHosts);
-  const own = sizeOfRatio(width / height, info, bot.rules.limits);
+  const own = usualSizeOfRatio(width / height, info, bot.rules.limits);
   const size = given.size ?? `${own.width}x${own.height}`;
   const parameters = parametersFor({ ...wanted, size }, info, bot.rules);
   await bot.generations.begin(exchange, wishesFor(parameters, count, init), ephemeral);

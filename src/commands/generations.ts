@@ -28,6 +28,7 @@ import { Claims } from './claims.js';
 import { endOf, pictureOf } from './endings.js';
 import { type EnginePool, modelOf } from './engines.js';
 import { factsOf, modelName, type Promised } from './facts.js';
+import { checkFits } from './fitting.js';
 import { Job } from './job.js';
 import { withoutRequest } from './log-safe.js';
 import { entryOf, isPainted, type Painted, Painter } from './painting.js';
@@ -112,7 +113,10 @@ export class Generations {
     // All wishes of one interaction are for one model.
     const model = await modelOf(this.#engines, exchange, ephemeral, wishes[0]?.parameters.model);
     // Those of an earlier picture may come from a time of wider limits.
-    for (const wish of wishes) checkParameters(wish.parameters, model, this.#rules.limits);
+    for (const { parameters } of wishes) {
+      checkParameters(parameters, model, this.#rules.limits);
+      checkFits(parameters, model);
+    }
     this.#queue.check(exchange.userId, wishes.length);
     const now = Date.now();
     const ids = wishes.map(() => newId());

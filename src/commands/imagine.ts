@@ -3,9 +3,9 @@
 import { ApplicationCommandOptionType } from 'discord-api-types/v10';
 import { textsFor } from '../discord/texts/index.js';
 import { LIMITS } from '../pipeline/parameters.js';
-import { type ModelFacts, SCHEDULER_NAMES, type SchedulerName } from '../pipeline/types.js';
 import { described, EVERYWHERE, named } from './data.js';
 import { modelOf } from './engines.js';
+import { schedulersFor } from './fitting.js';
 import { imageMissing, paintFrom } from './from-image.js';
 import { commonSizes, newSeed, parametersFor } from './parameters.js';
 import type { SlashCommand } from './types.js';
@@ -211,15 +211,6 @@ export const imagine: SlashCommand = {
     await exchange.choices(matching(choices, value));
   },
 };
-
-/** Models of these families predict a flow, and only schedulers for that paint with them. */
-const FLOW_FAMILIES: readonly string[] = ['sd3', 'flux'];
-const FLOW_SCHEDULER = /^Flow /;
-
-function schedulersFor(model: ModelFacts | undefined): SchedulerName[] {
-  const flow = model !== undefined && FLOW_FAMILIES.includes(model.family);
-  return SCHEDULER_NAMES.filter((name) => FLOW_SCHEDULER.test(name) === flow);
-}
 
 /** Those that hold what was typed, the ones that begin with it first. */
 function matching<T extends { readonly value: string }>(choices: readonly T[], typed: string): T[] {

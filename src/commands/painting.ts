@@ -16,6 +16,8 @@ const UPLOAD_MARGIN = 64 * 1024;
 export interface Painted {
   readonly file: StoredFile;
   readonly stopped: { readonly index: number; readonly total: number } | undefined;
+  /** steps of the whole run */
+  readonly total: number;
   /** blurred, for the model's safety checker found something in it */
   readonly flagged: boolean;
 }
@@ -107,7 +109,7 @@ export class Painter {
         // Without the loading of the model: the next picture does not wait for it.
         this.#queue.measured(done, result.timings.total - result.timings.load, model);
         this.#logger.info({ id, steps: index, ms: endedAt - startedAt }, 'painted');
-        return { file, stopped: stopped ? { index, total } : undefined, flagged };
+        return { file, stopped: stopped ? { index, total } : undefined, total, flagged };
       } finally {
         signal.removeEventListener('abort', abort);
         await kept;

@@ -1,16 +1,24 @@
 // From what a person typed to parameters that the model can paint, and back to those of a picture.
 
 import { randomInt } from 'node:crypto';
+import { capital } from '../discord/texts/index.js';
 import { UserError } from '../errors.js';
 // The file itself, not the pipeline's index: this process must not load onnxruntime.
-import { checkParameters, LIMITS, type Limits } from '../pipeline/parameters.js';
-import { listedNames, parseSchedulerName } from '../pipeline/schedulers/names.js';
+import {
+  checkParameters,
+  LIMITS,
+  type Limits,
+  sideRange,
+  sizeOfRatio,
+} from '../pipeline/parameters.js';
+import { parseSchedulerName } from '../pipeline/schedulers/names.js';
 import type {
   GenerationParameters,
   ModelFacts,
   NoiseSource,
   SchedulerName,
 } from '../pipeline/types.js';
+import { checkFits, listedSchedulers } from './fitting.js';
 import type { Rules } from './types.js';
 
 /** The pipeline's limits with what the settings allow at most. */
@@ -56,7 +64,8 @@ export function parametersFor(
 ): GenerationParameters {
   const usual = usualSize(info, limits);
   const size = given.size === undefined ? usual : parseSize(given.size, usual);
-  const scheduler = given.scheduler === undefined ? undefined : parseScheduler(given.scheduler);
+  const scheduler =
+    given.scheduler === undefined ? undefined : parseScheduler(given.scheduler, info);
   const { strength, clipSkip, noise = rules.noise, weighting = rules.weighting } = given;
   const parameters: GenerationParameters = {
     prompt: given.prompt,
@@ -72,7 +81,9 @@ export function parametersFor(
     ...(noise === 'cpu' ? {} : { noise }),
     ...(weighting ? { weighting } : {}),
   };
-  return checkParameters(parameters, info, limits);
+  checkParameters(parameters, info, limits);
+  checkFits(parameters, info);
+  return parameters;
 }
 
 interface Size {
@@ -105,10 +116,10 @@ function parseSize(text: string, usual: Size): Size {
   return { width: Number(match[1]), height: Number(match[2] ?? match[1]) };
 }
 
-function parseScheduler(text: string): SchedulerName {
+function parseScheduler(text: string, info: ModelFacts): SchedulerName {
   const name = parseSchedulerName(text);
   if (name === undefined) {
-    const names = listedNames();
+    const names = listedSchedulers(info);
     throw new UserError('scheduler-unknown', `There is no such scheduler; there are ${names}.`, {
       names,
     });
@@ -122,7 +133,7 @@ const RATIOS = [1, 4 / 3, 3 / 4, 3 / 2, 2 / 3, 16 / 9, 9 / 16] as const;
 /** Sizes of about the model's own number of pixels and within the limits, the default first. */
 export function commonSizes(info: ModelFacts, limits: Limits): string[] {
   const usual = usualSize(info, limits);
-  const sizes = [usual, ...RATIOS.map((ratio) => sizeOfRatio(ratio, info, limits))];
+  const sizes = [usual, ...RATIOS.map((ratio) => usualSizeOfRatio(ratio, info, limits))];
   return [...new Set(sizes.map(({ width, height }) => `${width}x${height}`))];
 }
 
@@ -134,17 +145,15 @@ export function nearestSize(wanted: Size, info: ModelFacts, limits: Limits): str
 
 /** Brings a length in px to the nearest that the model paints within the limits. */
 function sides({ sizeMultiple: multiple }: ModelFacts, { side }: Limits): (px: number) => number {
-  const least = Math.ceil(side.min / multiple) * multiple;
-  const most = Math.max(least, Math.floor(side.max / multiple) * multiple);
+  const { least, most } = sideRange(multiple, side);
   return (px) => Math.min(most, Math.max(least, Math.round(px / multiple) * multiple));
 }
 
-/** The size of about the model's own number of pixels whose width over height comes near `ratio`. */
-export function sizeOfRatio(ratio: number, info: ModelFacts, limits: Limits): Size {
-  const { width, height } = usualSize(info, limits);
-  const area = width * height;
-  const fitted = sides(info, limits);
-  return { width: fitted(Math.sqrt(area * ratio)), height: fitted(Math.sqrt(area / ratio)) };
+/** The size of about the usual number of pixels whose width over height comes near `ratio`. */
+export function usualSizeOfRatio(ratio: number, info: ModelFacts, limits: Limits): Size {
+  const { width: defaultWidth, height: defaultHeight } = usualSize(info, limits);
+  const { sizeMultiple } = info;
+  return sizeOfRatio(ratio, { sizeMultiple, defaultWidth, defaultHeight }, limits.side);
 }
 
 /** Accepts 7.5 and 7,5. @throws UserError 'not-a-number' that names the field */
@@ -153,7 +162,8 @@ export function parseNumber(text: string, field: string): number | undefined {
   if (trimmed === '') return undefined;
   const value = Number(trimmed.replace(',', '.'));
   if (!Number.isFinite(value)) {
-    throw new UserError('not-a-number', `${field} must be a number.`, { field });
+    const name = capital(field);
+    throw new UserError('not-a-number', `${name} must be a number.`, { field: name });
   }
   return value;
 }

@@ -1,12 +1,15 @@
-// Where a button's picture is known from: the store, or the parameters that its PNG carries.
+// Where the picture of a button or a message is known from: the store, or the parameters that its PNG
+// carries.
 
-import type { MessageComponentInteraction, ModalSubmitInteraction } from 'discord.js';
-import { PermissionFlagsBits } from 'discord-api-types/v10';
+import type { Message, MessageComponentInteraction, ModalSubmitInteraction } from 'discord.js';
+import { ComponentType, PermissionFlagsBits } from 'discord-api-types/v10';
+import { parseCustomId } from '../discord/custom-id.js';
 import { UserError } from '../errors.js';
 import { parseInfotext } from '../pipeline/image/infotext.js';
-import { type GenerationParameters, SCHEDULER_NAMES } from '../pipeline/types.js';
+import type { GenerationParameters } from '../pipeline/types.js';
 import type { Generation } from '../store/types.js';
 import { fetchAttachment, looksLikePicture, type SentFile } from './attachments.js';
+import { schedulersFor } from './fitting.js';
 import { nearestSize, parametersFor } from './parameters.js';
 import type { Bot } from './types.js';
 
@@ -19,6 +22,22 @@ export async function knownGeneration(bot: Bot, id: string): Promise<Generation>
   const generation = await bot.store.get(id);
   if (generation === undefined) throw unknownGeneration();
   return generation;
+}
+
+/**
+ * The id of the picture that a message of the bot's own is about, be it the picture or its steps, as
+ * its buttons name it. Undefined for other people's messages, which may hold anything.
+ */
+export function generationIn({ author, client, components }: Message): string | undefined {
+  if (author.id !== client.user.id) return undefined;
+  for (const row of components) {
+    if (row.type !== ComponentType.ActionRow) continue;
+    for (const { customId } of row.components) {
+      const pressed = customId === null ? undefined : parseCustomId(customId);
+      if (pressed !== undefined) return pressed.generation;
+    }
+  }
+  return undefined;
 }
 
 /** Throws UserError unless it is the person's own or they moderate the channel. */
@@ -75,8 +94,10 @@ export async function parametersIn(
   const offered = bot.engines.offered.find((model) => model.name === name);
   const info = offered ?? (await bot.engines.model());
   // A name that is known here is the model's own scheduler with its own settings, or one of ours;
-  // any other program's is painted with what the model has.
-  const known = SCHEDULER_NAMES.find((one) => one === scheduler && one !== info.defaultScheduler);
+  // any other program's, or another model's, is painted with what the model has.
+  const known = schedulersFor(info).find(
+    (one) => one === scheduler && one !== info.defaultScheduler,
+  );
   return parametersFor(
     {
       ...read,

@@ -132,6 +132,7 @@ export const steps: SlashCommand = {
     if (generation.userId !== exchange.userId && generation.reply.ephemeral)
       throw unknownGeneration();
     checkHasSteps(generation);
+    checkStep(step, generation.stepIndex);
     if (view.kind !== 'changes') checkShowable(generation);
     await exchange.defer(generation.reply.ephemeral);
     await showView(bot, exchange, generation, view);
@@ -156,3 +157,13 @@ export const steps: SlashCommand = {
     );
   },
 };
+
+/** @throws UserError 'step-range' for a step that was not painted */
+function checkStep(step: number | null, last: number): void {
+  if (step === null || (step >= 1 && step <= last)) return;
+  throw new UserError(
+    'step-range',
+    `This picture has ${last === 1 ? '1 step' : `${last} steps`}; there is no step ${step}.`,
+    { step, last },
+  );
+}

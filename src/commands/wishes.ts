@@ -52,8 +52,17 @@ export function rerollWish(parameters: GenerationParameters, parent: Generation 
       };
 }
 
-/** The step that a vary button goes on from, 1 to total - 1 and among those that were done. */
+/**
+ * The step that a vary button goes on from, 1 to total - 1 and among those that were done.
+ * @throws UserError 'single-step'
+ */
 export function branchStep(generation: Generation, strength: Strength): number {
+  if (generation.stepTotal <= 1) {
+    throw new UserError(
+      'single-step',
+      'This picture was painted in a single step, so it has none to branch from.',
+    );
+  }
   const last = Math.min(generation.stepIndex, generation.stepTotal - 1);
   return Math.min(Math.max(1, Math.round(generation.stepTotal * BRANCH_AT[strength])), last);
 }

@@ -20,14 +20,25 @@ const MOST_NAMES = 25;
 export class Catalogue {
   readonly #defaultDirectory: string;
   readonly #modelsDirectory: string | undefined;
+  readonly #damaged: (problem: UserError) => void;
+  /** sentences about damaged models that were told */
+  readonly #told = new Set<string>();
   #entries: readonly Entry[] = [];
   #scannedAt = Number.NEGATIVE_INFINITY;
   #scan: Promise<readonly Entry[]> | undefined;
 
-  /** @param modelsDirectory may not exist; undefined: the default alone is offered */
-  constructor(defaultDirectory: string, modelsDirectory: string | undefined) {
+  /**
+   * @param modelsDirectory may not exist; undefined: the default alone is offered
+   * @param damaged told once of each fault that a model other than the default is found with
+   */
+  constructor(
+    defaultDirectory: string,
+    modelsDirectory: string | undefined,
+    damaged: (problem: UserError) => void = () => {},
+  ) {
     this.#defaultDirectory = defaultDirectory;
     this.#modelsDirectory = modelsDirectory;
+    this.#damaged = damaged;
   }
 
   get defaultName(): string {
@@ -62,7 +73,11 @@ export class Catalogue {
         ? this.#named(wanted)
         : { ...before, description: await describeModel(before.description.directory) };
     // What is wrong with the default is for the engine to say, which everybody waits for anyway.
-    if (entry === undefined || (!entry.isDefault && isGone(entry))) throw this.#unknown(wanted);
+    if (entry === undefined) throw this.#unknown(wanted);
+    if (!entry.isDefault && isGone(entry)) {
+      await this.refresh();
+      throw this.#unknown(wanted);
+    }
     const [problem] = entry.description.problems;
     if (problem !== undefined && !entry.isDefault) throw unusable(entry.description.name, problem);
     return entry;
@@ -84,9 +99,15 @@ export class Catalogue {
     const models = names.length > MOST_NAMES ? `${shown}, ...` : shown;
     return new UserError(
       'model-unknown',
-      `There is no model "${name.slice(0, 100)}" here; there are ${models}.`,
+      `There is no model "${name.slice(0, 100)}" here; there ${names.length === 1 ? 'is' : 'are'} ${models}.`,
       { name: name.slice(0, 100), models },
     );
+  }
+
+  #tell(problem: UserError): void {
+    if (this.#told.has(problem.message)) return;
+    this.#told.add(problem.message);
+    this.#damaged(problem);
   }
 
   async #look(): Promise<readonly Entry[]> {
@@ -106,6 +127,7 @@ export class Catalogue {
       if (names.has(description.name)) continue; // the default goes by this name
       names.add(description.name);
       found.push({ description, isDefault: false });
+      if (problem !== undefined) this.#tell(unusable(description.name, problem));
     }
     this.#entries = found;
     this.#scannedAt = performance.now();

@@ -1,7 +1,7 @@
 // Pictures of kept steps: by the full VAE where there is time for that, else the quick way.
 
 import sharp from 'sharp';
-import { type Draw, fromKept, type Model, plainPreviewer } from '../pipeline/index.js';
+import { type Draw, keptTensor, type Model, plainPreviewer } from '../pipeline/index.js';
 import type { EvolutionOptions, FloatTensor, KeptStep, RgbImage } from '../pipeline/types.js';
 import type { ModelRef } from './protocol.js';
 
@@ -9,26 +9,29 @@ import type { ModelRef } from './protocol.js';
 const BUDGET = 8000;
 
 /**
- * How the frames of an evolution are drawn: all in the same way. Where nothing was decoded yet,
- * the last step is, to learn what that costs.
+ * How the frames of an evolution are drawn: all in the same way, but where there is no time for all
+ * of them the last one, which is the picture, still by the full VAE. Where nothing was decoded yet,
+ * the last step is, to learn what that costs; what counts is the quickest time, since others at work
+ * on this machine must not change what is shown.
  */
 export async function drawFor(
   model: Model,
   steps: readonly KeptStep[],
   { kind, frames, show }: Pick<EvolutionOptions, 'kind' | 'frames' | 'show'>,
 ): Promise<Draw> {
+  const quick: Draw = async (latents) =>
+    enlarge(await model.preview(latents), latents, model.info.vaeScale);
   const last = steps.at(-1);
   if (kind !== 'changes' && last !== undefined) {
-    if (model.timings.decode === 0) {
-      const { latents, predictedOriginal } = fromKept(last);
-      await model.decode(show === 'prediction' ? predictedOriginal : latents);
-    }
+    const shown = keptTensor(last, show);
+    if (model.decodeMs(shown) === undefined) await model.decode(shown);
     const count = kind === 'sheet' ? Math.min(frames, steps.length) : steps.length;
-    if (model.timings.decode * count <= BUDGET) {
-      return (latents) => model.decode(latents);
-    }
+    const each = model.decodeMs(shown) ?? 0;
+    if (each * count <= BUDGET) return (latents) => model.decode(latents);
+    if (each <= BUDGET)
+      return (latents, isLast) => (isLast ? model.decode(latents) : quick(latents, isLast));
   }
-  return async (latents) => enlarge(await model.preview(latents), latents, model.info.vaeScale);
+  return quick;
 }
 
 /** px per latent of nearly every VAE, where the model that could tell is gone */

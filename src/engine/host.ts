@@ -170,7 +170,7 @@ export class Host {
         const draw = await this.#draw(request.model, [step], options);
         const { latents, predictedOriginal } = fromKept(step);
         const shown = show === 'prediction' ? predictedOriginal : latents;
-        return encodeWithin(await draw(shown), maxBytes);
+        return encodeWithin(await draw(shown, true), maxBytes);
       }
       case 'infotext':
         return readInfotext(request.png);

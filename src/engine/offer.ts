@@ -15,9 +15,17 @@ export class Offer {
   /** directories of those loaded now */
   readonly #loaded = new Set<string>();
 
-  /** @param memoryBytes that loaded models may take together */
-  constructor(modelDirectory: string, modelsDirectory: string | undefined, memoryBytes: number) {
-    this.#catalogue = new Catalogue(modelDirectory, modelsDirectory);
+  /**
+   * @param memoryBytes that loaded models may take together
+   * @param damaged told once of each fault that a model other than the default is found with
+   */
+  constructor(
+    modelDirectory: string,
+    modelsDirectory: string | undefined,
+    memoryBytes: number,
+    damaged: (problem: UserError) => void,
+  ) {
+    this.#catalogue = new Catalogue(modelDirectory, modelsDirectory, damaged);
     this.#memoryBytes = memoryBytes;
     void this.#catalogue.refresh().catch(() => {}); // whoever asks is told
   }

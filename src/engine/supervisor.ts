@@ -3,6 +3,7 @@
 
 import { resolve } from 'node:path';
 import { UserError } from '../errors.js';
+import { gpuDevices } from '../pipeline/devices.js';
 import type { EncodedImage, ModelInfo } from '../pipeline/types.js';
 import { type Deferred, deferred } from './deferred.js';
 import { type Death, Keeper } from './keeper.js';
@@ -25,6 +26,7 @@ import {
   type RunHandlers,
   type RunResult,
 } from './types.js';
+import { untaken } from './untaken.js';
 
 /** Processes that may die under one run or request. */
 const MAX_DEATHS = 2;
@@ -67,7 +69,12 @@ class Supervisor implements LocalEngine {
     this.#settings = settings;
     this.#defaultDirectory = resolve(settings.modelDirectory);
     this.#memoryBytes = settings.memoryBytes ?? usualBudget();
-    this.#offer = new Offer(this.#defaultDirectory, settings.modelsDirectory, this.#memoryBytes);
+    this.#offer = new Offer(
+      this.#defaultDirectory,
+      settings.modelsDirectory,
+      this.#memoryBytes,
+      (problem) => settings.logger?.warn(problem.message),
+    );
     this.#ladder = new Ladder(settings.providers);
     this.#keeper = new Keeper(settings, this.#defaultDirectory, () => this.#options(), {
       started: (child) => this.#started(child),
@@ -288,12 +295,7 @@ class Supervisor implements LocalEngine {
     const { logger } = this.#settings;
     const isDefault = info.directory === this.#defaultDirectory;
     this.#offer.loaded(info);
-    for (const { name, reason } of info.providersTried) {
-      const line = `provider ${name} was not taken: ${reason}`;
-      if (this.#told.has(line)) continue;
-      this.#told.add(line);
-      logger?.info({ provider: name, reason }, line);
-    }
+    void this.#tellUntaken(info);
     logger?.info(
       { provider: info.provider, model: info.name, milliseconds: Math.round(milliseconds) },
       `model ${info.name} was loaded with provider ${info.provider} in ${Math.round(milliseconds)} ms`,
@@ -302,6 +304,15 @@ class Supervisor implements LocalEngine {
     if (!isDefault) return;
     this.#info = info;
     this.#ready.resolve(info);
+  }
+
+  async #tellUntaken(info: ModelInfo): Promise<void> {
+    const devices = process.platform === 'linux' ? await gpuDevices() : undefined;
+    for (const line of untaken(info, devices)) {
+      if (this.#told.has(line)) continue;
+      this.#told.add(line);
+      this.#settings.logger?.info(line);
+    }
   }
 
   /** The job that needs it is told by the process; what else is loaded stays usable. */

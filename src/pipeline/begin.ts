@@ -5,6 +5,7 @@ import { UserError } from '../errors.js';
 import type { Family } from './families/family.js';
 import type { InitPixels } from './image/read.js';
 import { createGenerator, type NoiseGenerator, restoreGenerator } from './noise/generator.js';
+import { stepsLeft, strengthTooSmall } from './parameters.js';
 import type { Scheduler, SchedulerState } from './schedulers/scheduler.js';
 import type { BranchStart, FloatTensor, GenerationParameters, Start } from './types.js';
 
@@ -82,18 +83,13 @@ export async function begin(options: BeginOptions): Promise<Beginning> {
 function skippedCalls({ parameters, scheduler }: BeginOptions): number {
   const { steps, strength } = parameters;
   if (strength === undefined || scheduler.shortened) return 0;
-  const kept = Math.min(steps * strength, steps);
-  const left = scheduler.flow ? Math.trunc(steps - kept) : steps - Math.trunc(kept);
+  const skipped = scheduler.flow
+    ? Math.trunc(steps - Math.min(steps * strength, steps))
+    : steps - stepsLeft(steps, strength);
   // PNDM has a call more than steps, which is left when no step is.
-  if (left * scheduler.order >= scheduler.timesteps.length) {
-    const least = Math.ceil(1 / strength);
-    throw new UserError(
-      'strength-too-small',
-      `A strength of ${strength} leaves nothing to do in ${steps} steps; take at least ${least} steps or a greater strength.`,
-      { strength, steps, least },
-    );
-  }
-  return left * scheduler.order;
+  if (skipped * scheduler.order >= scheduler.timesteps.length)
+    throw strengthTooSmall(steps, strength);
+  return skipped * scheduler.order;
 }
 
 type Guided = Pick<Beginning, 'x' | 'blend' | 'extra'>;

@@ -6,8 +6,8 @@ import { digits } from './image/digits.js';
 import { keptTensor } from './kept.js';
 import type { EncodedImage, EvolutionOptions, FloatTensor, KeptStep, RgbImage } from './types.js';
 
-/** The picture of latents [1, C, h, w]. */
-export type Draw = (latents: FloatTensor) => Promise<RgbImage>;
+/** The picture of latents [1, C, h, w]; that of the last step is looked at longest. */
+export type Draw = (latents: FloatTensor, isLast: boolean) => Promise<RgbImage>;
 
 /** px on the longer side of a whole sheet */
 const SHEET = 2048;
@@ -29,7 +29,10 @@ export async function evolution(
   draw: Draw,
 ): Promise<EncodedImage> {
   if (steps.length === 0) throw new UserError('no-steps', 'There are no kept steps to show.');
-  if (options.kind === 'changes') return changePlot(steps);
+  if (options.kind === 'changes') {
+    if (steps.length > 1) return changePlot(steps);
+    throw new UserError('one-step', 'A change is between two steps, and this picture has one.');
+  }
   if (options.kind === 'animation') return animation(steps, options.show, maxBytes, draw);
   return contactSheet(evenly(steps, options.frames), options, maxBytes, draw);
 }
@@ -50,7 +53,7 @@ async function contactSheet(
   draw: Draw,
 ): Promise<EncodedImage> {
   const frames: RgbImage[] = [];
-  for (const step of steps) frames.push(await draw(keptTensor(step, show)));
+  for (const step of steps) frames.push(await draw(keptTensor(step, show), step === steps.at(-1)));
   const { width, height } = frames[0]!;
   const columns = Math.ceil(Math.sqrt((frames.length * height) / width));
   const rows = Math.ceil(frames.length / columns);
@@ -99,7 +102,7 @@ async function animation(
   const frames: Buffer[] = [];
   let size = { width: 0, height: 0 };
   for (const step of steps) {
-    const image = await draw(keptTensor(step, show));
+    const image = await draw(keptTensor(step, show), step === steps.at(-1));
     size = { width: image.width, height: image.height };
     frames.push(
       await sharp(image.data, { raw: { ...size, channels: 3 } })
@@ -108,9 +111,13 @@ async function animation(
     );
   }
   const durations = frames.map((_, i) => (i === frames.length - 1 ? LAST_MS : FRAME_MS));
+  // One alone is not joined to anything: it is a picture that stands still.
+  const [only, ...others] = frames;
+  const joined = () =>
+    others.length > 0 ? sharp(frames, { join: { animated: true } }) : sharp(only);
   for (const quality of [85, 70, 50, 30]) {
-    const bytes = await sharp(frames, { join: { animated: true } })
-      .webp({ quality, effort: 3, loop: 0, delay: frames.length > 1 ? durations : LAST_MS })
+    const bytes = await joined()
+      .webp({ quality, effort: 3, ...(others.length > 0 && { loop: 0, delay: durations }) })
       .toBuffer();
     if (bytes.length <= maxBytes) return { bytes, type: 'image/webp', ...size };
   }

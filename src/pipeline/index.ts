@@ -10,7 +10,7 @@ export {
   parseInfotext,
   type ReadInfotext,
 } from './image/infotext.js';
-export { fromKept, toKept } from './kept.js';
+export { fromKept, keptTensor, toKept } from './kept.js';
 export {
   type GenerateOptions,
   type LoadOptions,

@@ -69,6 +69,8 @@ export class Model {
   readonly #conditioning: Pick<Conditioning, 'guidanceRescale' | 'trueGuidanceScale'>;
 
   readonly #session: SessionOptions & { readonly meter: Meter };
+  /** ms per value of latents, of the quickest decoding */
+  #quickest: number | undefined;
   #hash: Promise<string> | undefined;
   #hasChecker: Promise<boolean> | undefined;
   #checker: Promise<SafetyChecker> | undefined;
@@ -119,7 +121,7 @@ export class Model {
     this.#session.meter.ms = 0;
     const begun = performance.now();
     const kind = {
-      family: this.#family.name,
+      family: this.#family.scheduledAs,
       masked: init?.mask !== undefined,
       named: parameters.scheduler !== undefined,
     };
@@ -166,7 +168,17 @@ export class Model {
     const begun = performance.now();
     const image = await this.#family.decode(latents, mayBeBlack);
     this.timings.decode = performance.now() - begun;
+    const perValue = this.timings.decode / latents.data.length;
+    this.#quickest = Math.min(this.#quickest ?? perValue, perValue);
     return image;
+  }
+
+  /**
+   * ms that `decode` takes for latents of this size where nothing else is at work here: as the
+   * quickest so far took. Undefined before the first.
+   */
+  decodeMs({ data }: FloatTensor): number | undefined {
+    return this.#quickest === undefined ? undefined : this.#quickest * data.length;
   }
 
   /** a cheap picture of latents [1, C, h, w]; may be smaller than the final one */

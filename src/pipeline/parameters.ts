@@ -115,8 +115,72 @@ export function checkInit(
   }
 }
 
+/** Steps that a strength leaves to do, in whole ones as diffusers counts them. */
+export function stepsLeft(steps: number, strength: number): number {
+  return Math.trunc(Math.min(steps * strength, steps));
+}
+
+export function strengthTooSmall(steps: number, strength: number): UserError {
+  const least = Math.ceil(1 / strength);
+  return new UserError(
+    'strength-too-small',
+    `A strength of ${strength} leaves nothing to do in ${steps === 1 ? '1 step' : `${steps} steps`}; ` +
+      `take at least ${least} steps or a greater strength.`,
+    { strength, steps, least },
+  );
+}
+
+/** What a size is chosen by: a model's own, px, and the grid that its sizes lie on. */
+export type SizeFacts = Pick<ModelInfo, 'sizeMultiple' | 'defaultWidth' | 'defaultHeight'>;
+
+/** Areas that pass for about the model's own, in parts of it. */
+const ABOUT = { min: 0.6, max: 1.5 } as const;
+/** Being out of proportion weighs this many times as much as having too many or too few pixels. */
+const PROPORTIONS = 10;
+
+/**
+ * The size whose proportions come nearest among those of about the model's own number of pixels; both
+ * sides are chosen together, for on a coarse grid two rounded ones make other proportions.
+ * @param ratio width over height
+ * @param side of both, px
+ */
+export function sizeOfRatio(
+  ratio: number,
+  { sizeMultiple: multiple, defaultWidth, defaultHeight }: SizeFacts,
+  side: Limits['side'] = LIMITS.side,
+): { readonly width: number; readonly height: number } {
+  const own = defaultWidth * defaultHeight;
+  const { least, most } = sideRange(multiple, side);
+  let best = { width: least, height: least, isAbout: false, error: Number.POSITIVE_INFINITY };
+  for (let width = least; width <= most; width += multiple) {
+    // For one width the best is next to the wanted proportions, or next to where areas begin to pass.
+    const near = [width / ratio, (ABOUT.min * own) / width, (ABOUT.max * own) / width];
+    const heights = near.flatMap((px) => [Math.floor(px / multiple), Math.ceil(px / multiple)]);
+    for (const grid of heights.sort((a, b) => a - b)) {
+      const height = Math.min(most, Math.max(least, grid * multiple));
+      const area = (width * height) / own;
+      const isAbout = area >= ABOUT.min && area <= ABOUT.max;
+      if (best.isAbout && !isAbout) continue;
+      const error =
+        PROPORTIONS * Math.abs(Math.log(width / height / ratio)) + Math.abs(Math.log(area));
+      if (isAbout === best.isAbout && error >= best.error) continue;
+      best = { width, height, isAbout, error };
+    }
+  }
+  return { width: best.width, height: best.height };
+}
+
+/** The least and the greatest side that the model paints within the limits, px. */
+export function sideRange(multiple: number, side: Limits['side']) {
+  const least = Math.ceil(side.min / multiple) * multiple;
+  // A model whose smallest picture is larger than what the host allows still paints that one.
+  return { least, most: Math.max(least, Math.floor(side.max / multiple) * multiple) };
+}
+
 /** Areas up to this many times the model's own are painted as they are. */
 const SPARE = 2.25;
+/** What whole multiples may change an image's own proportions by, as a logarithm. */
+const CROPPED = 0.05;
 
 /**
  * The size to paint an init image at: its own where the model can, down to whole multiples as diffusers
@@ -126,16 +190,13 @@ const SPARE = 2.25;
  */
 export function sizeLike(
   image: { readonly width: number; readonly height: number },
-  info: Pick<ModelInfo, 'sizeMultiple' | 'defaultWidth' | 'defaultHeight'>,
+  info: SizeFacts,
   given: { readonly width?: number | undefined; readonly height?: number | undefined } = {},
 ): { readonly width: number; readonly height: number } {
   const { sizeMultiple: multiple, defaultWidth, defaultHeight } = info;
   const ratio = image.width / image.height;
-  const within = (side: number) => {
-    const min = Math.ceil(LIMITS.side.min / multiple) * multiple;
-    const max = Math.floor(LIMITS.side.max / multiple) * multiple;
-    return Math.min(max, Math.max(min, side));
-  };
+  const { least, most } = sideRange(multiple, LIMITS.side);
+  const within = (side: number) => Math.min(most, Math.max(least, side));
   const nearest = (side: number) => within(Math.round(side / multiple) * multiple);
   const below = (side: number) => within(Math.floor(side / multiple) * multiple);
   if (given.width !== undefined) {
@@ -146,10 +207,10 @@ export function sizeLike(
   }
   const own = defaultWidth * defaultHeight;
   const area = image.width * image.height;
-  if (area <= own * SPARE && area >= own / SPARE)
-    return { width: below(image.width), height: below(image.height) };
-  const scale = Math.sqrt(own / area);
-  return { width: nearest(image.width * scale), height: nearest(image.height * scale) };
+  const same = { width: below(image.width), height: below(image.height) };
+  const change = Math.abs(Math.log(same.width / same.height / ratio));
+  if (area <= own * SPARE && area >= own / SPARE && change <= CROPPED) return same;
+  return sizeOfRatio(ratio, info);
 }
 
 const NAMES = { seed: 'seed', steps: 'steps', clipSkip: 'clip skip' } as const;
@@ -172,9 +233,7 @@ function integer(
 }
 
 function checkSize(width: number, height: number, multiple: number, side: Limits['side']): void {
-  const min = Math.ceil(side.min / multiple) * multiple;
-  // A model whose smallest picture is larger than what the host allows still paints that one.
-  const max = Math.max(min, Math.floor(side.max / multiple) * multiple);
+  const { least: min, most: max } = sideRange(multiple, side);
   const fits = (side: number) =>
     Number.isInteger(side) && side >= min && side <= max && side % multiple === 0;
   if (fits(width) && fits(height)) return;

@@ -131,7 +131,18 @@ export function runFailure(provider: string, error: unknown, graph: string): Err
 const INPUT =
   /(?:Got invalid dimensions|Invalid rank) for input: (\S+)(?:.*?Got: (\d+) Expected: (\d+))?|Unexpected input data type[^:]*: *\(([^)]*)\)/s;
 
+/** onnxruntime's words for an id beyond the rows of an embedding */
+const NO_ROW = /indices element out of data bounds, idx=(\d+)/;
+
 function mismatch(text: string, graph: string): UserError | undefined {
+  const row = NO_ROW.exec(text)?.[1];
+  if (row !== undefined) {
+    return new UserError(
+      'model-graph-mismatch',
+      `The model's ${graph} has no embedding of the token ${row} that its tokenizer knows: its parts do not belong together.`,
+      { file: graph },
+    );
+  }
   const found = INPUT.exec(text);
   if (found === null) return undefined;
   const [, name = 'an input', got, wanted] = found;

@@ -5,7 +5,17 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { UserError } from '../errors.js';
-import { type Json, number, object } from './json.js';
+import {
+  type AddedToken,
+  addedTokens,
+  type Part,
+  partsAt,
+  roleNames,
+  type TokenFiles,
+  vectors,
+  writtenOut,
+} from './added-tokens.js';
+import { type Json, object } from './json.js';
 import { Charsmap, tokenizerFromSentencePiece } from './sentencepiece.js';
 import { readJson } from './session.js';
 
@@ -24,17 +34,18 @@ export interface PromptTokenizer {
   pieces(text: string): number[];
 }
 
-const text = (value: unknown): string | undefined =>
-  typeof value === 'string'
-    ? value
-    : typeof object(value).content === 'string'
-      ? String(object(value).content)
-      : undefined;
+/** Tokens that CLIP's and T5's tokenizers have whether or not a configuration says so. */
+const USUAL = {
+  clip: ['<|startoftext|>', '<|endoftext|>'],
+  t5: ['</s>', '<unk>', '<pad>'],
+};
 
 /**
  * The tokenizer in a folder of the model, such as `tokenizer_2`.
  * @param maxPositions tokens that the text encoder has positions for
  * @param wanted tokens that a prompt gets, whatever the tokenizer's own configuration says
+ * @param several whether a textual inversion of several vectors stands for all of them, as in
+ * diffusers' pipelines; not in those of Stable Diffusion 3
  * @throws UserError naming the file that is missing or damaged
  */
 export async function loadTokenizer(
@@ -42,29 +53,42 @@ export async function loadTokenizer(
   part: string,
   maxPositions: number | undefined,
   wanted?: number,
+  several = true,
 ): Promise<PromptTokenizer> {
   const folder = join(root, part);
-  const config = object(await readJson(root, join(folder, 'tokenizer_config.json'), true));
-  const special = object(await readJson(root, join(folder, 'special_tokens_map.json'), true));
-  const whole = await readJson(root, join(folder, 'tokenizer.json'), true);
+  const read = (name: string) => readJson(root, join(folder, name), true);
+  const whole = await read('tokenizer.json');
+  const files: TokenFiles = {
+    part,
+    config: object(await read('tokenizer_config.json')),
+    special: object(await read('special_tokens_map.json')),
+    added: await read('added_tokens.json'),
+    serialized: object(whole).added_tokens,
+  };
+  const { config } = files;
+  const names = roleNames(files);
   const pieces = whole === undefined ? await fromSentencePiece(folder) : undefined;
   const file = `${part}/${whole !== undefined ? 'tokenizer.json' : pieces !== undefined ? 'spiece.model' : 'vocab.json'}`;
   const json = object(
-    whole ?? pieces ?? (await fromVocabulary(root, folder, config).catch(neither(part))),
+    whole ?? pieces ?? (await fromVocabulary(root, folder, names).catch(neither(part))),
   );
-  let tokenizer: Tokenizer;
+  let tokenizer: Texts;
   try {
-    tokenizer = new Tokenizer(unicodeSpaces(withSpecialTokens(json, config, special)), config);
-    // What is odd in the file shows when it is used.
-    if (!tokenizer.encode('a b').ids.every(Number.isInteger)) throw new Error('it gives no tokens');
-  } catch {
-    throw new UserError('model-file-damaged', `The model's ${file} is no tokenizer.`, { file });
+    tokenizer = new Texts(json, pieces ? { ...files, serialized: pieces.added_tokens } : files);
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw noTokenizer(file);
   }
-  exactNormalizers(tokenizer.normalizer);
+  // What is odd in the file shows when it is used.
+  const ids = (text: string): number[] =>
+    tokenizer.tokens(text).map(({ id }) => {
+      if (Number.isInteger(id)) return id as number;
+      throw noTokenizer(file);
+    });
+  ids('a b');
   const id = (token: string | undefined): number | undefined =>
-    token === undefined ? undefined : tokenizer.token_to_id(token);
-  const eos =
-    id(text(config.eos_token) ?? text(special.eos_token) ?? '<|endoftext|>') ?? id('</s>');
+    token === undefined ? undefined : tokenizer.id(token);
+  const eos = id(names.get('eos_token') ?? '<|endoftext|>') ?? id('</s>');
   if (eos === undefined) {
     throw new UserError(
       'model-file-damaged',
@@ -72,23 +96,120 @@ export async function loadTokenizer(
       { file },
     );
   }
-  const pad = id(text(config.pad_token) ?? text(special.pad_token)) ?? id('<pad>') ?? eos;
+  const pad = id(names.get('pad_token')) ?? id('<pad>') ?? eos;
   const configured = Number(config.model_max_length);
   const own = Math.min(configured > 0 ? configured : Number.POSITIVE_INFINITY, maxPositions ?? 77);
   const length = wanted ?? own;
+  const [before, behind] = tokenizer.frame;
+  if (![...before, ...behind].every(Number.isInteger)) throw noTokenizer(file);
+  const written = (prompt: string): string => {
+    if (!several || tokenizer.vectors.size === 0) return prompt;
+    const tokens = tokenizer.tokens(prompt).map(({ token }) => token);
+    return writtenOut(prompt, tokens, tokenizer.vectors);
+  };
   return {
     length,
-    bos: id(text(config.bos_token) ?? text(special.bos_token) ?? '<|startoftext|>'),
+    bos: id(names.get('bos_token') ?? '<|startoftext|>'),
     eos,
     pad,
-    pieces: (prompt) => [...tokenizer.encode(prompt, { add_special_tokens: false }).ids],
+    pieces: (prompt) => ids(written(prompt)),
     encode(prompt) {
-      const ids = tokenizer.encode(prompt).ids;
-      const cut = ids.length > length ? [...ids.slice(0, length - 1), eos] : [...ids];
+      const all = [...before, ...ids(written(prompt)), ...behind] as number[];
+      const cut = all.length > length ? [...all.slice(0, length - 1), eos] : all;
       while (cut.length < length) cut.push(pad);
       return cut;
     },
   };
+}
+
+const noTokenizer = (file: string): UserError =>
+  new UserError('model-file-damaged', `The model's ${file} is no tokenizer.`, { file });
+
+/** A token of a text as its vocabulary writes it, and its id: undefined where the file has none. */
+interface Token {
+  readonly token: string;
+  readonly id: number | undefined;
+}
+
+type Ids = readonly (number | undefined)[];
+
+/** What is used here of the library's tokenizer, whose types do not say it. */
+interface Steps {
+  readonly normalizer: { normalize(text: string): string } | null;
+  readonly pre_tokenizer: {
+    pre_tokenize(text: string, options: { section_index: number }): string[];
+  } | null;
+  readonly model: {
+    readonly tokens_to_ids: ReadonlyMap<string, number>;
+    readonly unk_token_id?: number;
+    _call(words: readonly string[]): string[];
+  };
+  readonly post_processor: {
+    post_process(tokens: string[], pair: null, special: true): { readonly tokens: string[] };
+  } | null;
+}
+
+/**
+ * The library's tokenizer with its steps one by one. Which parts of a text are added tokens is found
+ * here: the library knows neither single words nor the white space that they take along.
+ */
+class Texts {
+  readonly #steps: Steps;
+  readonly #added: ReadonlyMap<string, AddedToken>;
+  readonly #asWritten: (text: string) => Part[];
+  readonly #normalized: (text: string) => Part[];
+  /** added tokens that stand for several vectors, written out */
+  readonly vectors: ReadonlyMap<string, string>;
+  /** ids before and behind every text */
+  readonly frame: readonly [Ids, Ids];
+
+  /** @throws anything when the file is no tokenizer; UserError when its added tokens are none */
+  constructor(json: Json, files: TokenFiles) {
+    const whole = unicodeSpaces({ ...json, added_tokens: [] });
+    this.#steps = new Tokenizer(whole, {}) as unknown as Steps;
+    const { model, normalizer, post_processor: framing } = this.#steps;
+    exactNormalizers(normalizer);
+    const usual = Array.isArray(object(json.model).vocab) ? USUAL.t5 : USUAL.clip;
+    const added = addedTokens(files, model.tokens_to_ids, usual);
+    this.#added = new Map(added.map((token) => [token.content, token]));
+    this.vectors = vectors(added);
+    this.#asWritten = partsAt(
+      added.flatMap((token) => (token.normalized ? [] : [[token.content, token]])),
+    );
+    this.#normalized = partsAt(
+      added.flatMap((token) => (token.normalized ? [[this.#normalize(token.content), token]] : [])),
+    );
+    // An empty token stands for a text.
+    const framed = framing?.post_process([''], null, true).tokens ?? [''];
+    const at = framed.indexOf('');
+    if (at === -1) throw new Error('it frames no text');
+    const id = (token: string) => this.id(token);
+    this.frame = [framed.slice(0, at).map(id), framed.slice(at + 1).map(id)];
+  }
+
+  id(token: string): number | undefined {
+    return this.#added.get(token)?.id ?? this.#steps.model.tokens_to_ids.get(token);
+  }
+
+  /** The tokens of a text alone. */
+  tokens(text: string): Token[] {
+    const { model, pre_tokenizer: words } = this.#steps;
+    return this.#asWritten(text).flatMap((part, section) => {
+      if (part.token) return [{ token: part.text, id: part.token.id }];
+      return this.#normalized(this.#normalize(part.text)).flatMap((inner) => {
+        if (inner.token) return [{ token: inner.text, id: inner.token.id }];
+        const cut = words?.pre_tokenize(inner.text, { section_index: section }) ?? [inner.text];
+        return model._call(cut).map((token) => ({
+          token,
+          id: model.tokens_to_ids.get(token) ?? model.unk_token_id,
+        }));
+      });
+    });
+  }
+
+  #normalize(text: string): string {
+    return this.#steps.normalizer?.normalize(text) ?? text;
+  }
 }
 
 /** Says that the usual file is missing, where the ones that could stand in for it are as well. */
@@ -103,30 +224,6 @@ const neither =
       { file },
     );
   };
-
-/**
- * Tokens that the configuration calls special are found in a text as they stand, before it is cut
- * into words, as transformers does it: "!" where the makers of SDXL and SD 2 chose it for padding.
- */
-function withSpecialTokens(json: Json, config: Json, special: Json): Json {
-  const added = Array.isArray(json.added_tokens) ? [...(json.added_tokens as Json[])] : [];
-  const known = new Set(added.map(({ content }) => content));
-  const vocab = object(json.model).vocab;
-  const idOf = (content: string): number | undefined => {
-    if (!Array.isArray(vocab)) return number(object(vocab)[content]);
-    const at = vocab.findIndex((entry) => Array.isArray(entry) && entry[0] === content);
-    return at === -1 ? undefined : at;
-  };
-  for (const key of ['bos_token', 'eos_token', 'unk_token', 'pad_token']) {
-    const content = text(config[key]) ?? text(special[key]);
-    if (content === undefined || known.has(content)) continue;
-    const id = idOf(content);
-    if (id === undefined) continue;
-    known.add(content);
-    added.push(addedToken(content, id));
-  }
-  return { ...json, added_tokens: added };
-}
 
 /** T5's tokenizer where only SentencePiece's own file is there. */
 async function fromSentencePiece(folder: string): Promise<Json | undefined> {
@@ -189,18 +286,12 @@ function unicodeSpaces(json: unknown): Json {
   return object(change('', json));
 }
 
-const addedToken = (content: string, id: number): Json => ({
-  id,
-  content,
-  single_word: false,
-  lstrip: false,
-  rstrip: false,
-  normalized: false,
-  special: true,
-});
-
 /** CLIP's byte-pair encoding as transformers' CLIPTokenizerFast writes it down. */
-async function fromVocabulary(root: string, folder: string, config: Json): Promise<Json> {
+async function fromVocabulary(
+  root: string,
+  folder: string,
+  names: ReadonlyMap<string, string>,
+): Promise<Json> {
   const vocab = object(await readJson(root, join(folder, 'vocab.json')));
   let merges: string;
   try {
@@ -209,13 +300,11 @@ async function fromVocabulary(root: string, folder: string, config: Json): Promi
     const file = `${basename(folder)}/merges.txt`;
     throw new UserError('model-file-missing', `The model lacks ${file}.`, { file });
   }
-  const bos = text(config.bos_token) ?? '<|startoftext|>';
-  const eos = text(config.eos_token) ?? '<|endoftext|>';
-  const unknown = text(config.unk_token) ?? '<|endoftext|>';
-  const added = [bos, eos].map((content) => addedToken(content, Number(vocab[content])));
+  const bos = names.get('bos_token') ?? '<|startoftext|>';
+  const eos = names.get('eos_token') ?? '<|endoftext|>';
+  const unknown = names.get('unk_token') ?? '<|endoftext|>';
   return {
     version: '1.0',
-    added_tokens: added,
     normalizer: {
       type: 'Sequence',
       normalizers: [
@@ -229,7 +318,10 @@ async function fromVocabulary(root: string, folder: string, config: Json): Promi
       pretokenizers: [
         {
           type: 'Split',
-          pattern: { Regex: "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+" },
+          pattern: {
+            Regex:
+              "<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+",
+          },
           behavior: 'Removed',
           invert: true,
         },

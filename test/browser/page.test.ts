@@ -120,6 +120,95 @@ test('the bot completes what is typed', async () => {
   expect(await given()).toEqual({ prompt: 'a boat', style: 'watercolour' });
 });
 
+test('an option that was added is not left out in silence when it is empty', async () => {
+  await page.keyboard.type('/paint');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('a boat');
+  for (const name of ['steps', 'private', 'image', 'style'])
+    await page.getByRole('button', { name, exact: true }).click();
+  await page.getByRole('option', { name: 'In chalk' }).waitFor();
+  const before = sandbox.messages().length;
+  await page.keyboard.press('Enter');
+  await page
+    .getByRole('alert')
+    .getByText(
+      'steps is empty: enter a value or remove it. private is empty: choose a value or remove it. ' +
+        'image is empty: choose a file or remove it. style is empty: enter a value or remove it.',
+    )
+    .waitFor();
+  await focused(page.getByLabel('steps', { exact: true }));
+  for (const name of ['steps', 'image', 'style'])
+    await page.getByRole('button', { name: `Remove ${name}` }).click();
+  // Closed, the list comes back with the message: Enter takes its first choice, and the next one sends.
+  const chosen = page.getByRole('combobox', { name: 'private', exact: true });
+  await chosen.focus();
+  await page.getByRole('option', { name: 'True', selected: true }).waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('option', { name: 'True' }).waitFor({ state: 'hidden' });
+  await page.keyboard.press('Enter');
+  await page
+    .getByRole('alert')
+    .getByText(/^private is empty/)
+    .waitFor();
+  expect(await chosen.getAttribute('aria-invalid')).toBe('true');
+  await page.getByRole('option', { name: 'True', selected: true }).waitFor();
+  expect(sandbox.messages().length).toBe(before);
+  await page.keyboard.press('Enter');
+  expect(await chosen.inputValue()).toBe('True');
+  await page.keyboard.press('Enter');
+  await page.locator('.message.ephemeral').last().getByText('"private":true').waitFor();
+});
+
+test('an option named in a line and left empty is asked for', async () => {
+  await send(page, '/paint prompt: a boat private:');
+  await page.getByRole('alert').getByText('private is empty: choose a value').waitFor();
+  await focused(page.getByRole('combobox', { name: 'private', exact: true }));
+});
+
+test('a choice that was made stays when its field is entered again', async () => {
+  await page.keyboard.type('/paint');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('a boat');
+  await page.getByRole('button', { name: 'size', exact: true }).click();
+  await page.getByRole('option', { name: 'Square', selected: true }).waitFor();
+  await page.getByRole('option', { name: 'Wide' }).click();
+  await page.getByLabel('prompt', { exact: true }).focus();
+  await page.getByRole('option', { name: 'Square' }).waitFor({ state: 'hidden' });
+  await page.getByRole('combobox', { name: 'size', exact: true }).focus();
+  await page.getByRole('option', { name: 'Square', selected: false }).waitFor();
+  const before = sandbox.messages().length;
+  await page.keyboard.press('Enter');
+  await sandbox.until(() => sandbox.messages().length > before);
+  expect(await given()).toEqual({ prompt: 'a boat', size: '384x256' });
+});
+
+test('text that the bot completes is sent as it was typed', async () => {
+  await page.keyboard.type('/paint');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('a boat');
+  await page.getByRole('button', { name: 'style', exact: true }).click();
+  await page.getByRole('option', { name: 'In chalk' }).waitFor();
+  await page.keyboard.type('wa');
+  await page.getByRole('option', { name: 'In ink' }).waitFor({ state: 'detached' });
+  await page.getByRole('option', { name: 'In watercolour' }).waitFor();
+  const before = sandbox.messages().length;
+  await page.keyboard.press('Enter');
+  await sandbox.until(() => sandbox.messages().length > before);
+  expect(await given()).toEqual({ prompt: 'a boat', style: 'wa' });
+});
+
+test('Escape leaves a command from the button of a field too', async () => {
+  await page.keyboard.type('/paint');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('a boat steps:');
+  await page.keyboard.type('9');
+  await page.keyboard.press('Tab');
+  await focused(page.getByRole('button', { name: 'Remove steps' }));
+  await page.keyboard.press('Escape');
+  await focused(line(page));
+  expect(await line(page).inputValue()).toBe('/paint prompt: a boat steps: 9');
+});
+
 test('files are chosen or pasted, and too large ones refused with a sentence', async () => {
   const buffer = await square(40);
   await page.keyboard.type('/paint');
@@ -381,6 +470,44 @@ test('on a phone nothing is wider than the screen', async () => {
     `Math.max(document.documentElement.scrollWidth, document.getElementById('scroller').scrollWidth, document.querySelector('.box').getBoundingClientRect().right)`,
   );
   expect(width).toBeLessThanOrEqual(360);
+  expect(phone.errors).toEqual([]);
+  await phone.context.close();
+});
+
+test('on the narrowest phone the fields of a command keep within the screen', async () => {
+  const phone = await visit(browser, sandbox.url, {
+    viewport: { width: 320, height: 568 },
+    isMobile: true,
+    hasTouch: true,
+  });
+  await line(phone.page).tap();
+  await phone.page.keyboard.type('/paint');
+  await phone.page.getByRole('option', { name: /\/paint/ }).tap();
+  await phone.page.keyboard.type('a boat');
+  await phone.page.getByRole('button', { name: 'style', exact: true }).tap();
+  const box = async (selector: string) => {
+    const found = await phone.page.locator(selector).last().boundingBox();
+    if (!found) throw new Error(`${selector} is not on show`);
+    return { left: found.x, right: found.x + found.width, width: found.width };
+  };
+  expect(await phone.page.evaluate('[innerWidth, document.documentElement.scrollWidth]')).toEqual([
+    320, 320,
+  ]);
+  const [frame, remove, text] = [
+    await box('.option'),
+    await box('.option .field-remove'),
+    await box('.option .field-input'),
+  ];
+  expect(remove.right).toBeLessThanOrEqual(frame.right);
+  expect(remove.left).toBeGreaterThanOrEqual(text.right);
+  expect(frame.right).toBeLessThan((await box('.box')).right);
+  expect(text.width).toBeGreaterThan(150);
+  // A long hint is shown in full.
+  const hint = phone.page.locator('#composer-hint');
+  await hint.evaluate(inPage(`element.textContent = 'one word after the other '.repeat(4)`));
+  expect(await hint.evaluate(inPage('return element.scrollWidth <= element.clientWidth'))).toBe(
+    true,
+  );
   expect(phone.errors).toEqual([]);
   await phone.context.close();
 });

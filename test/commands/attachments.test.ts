@@ -159,6 +159,8 @@ test.each<[string, () => Promise<SentFile> | SentFile, string]>([
   ['a PNG that was cut off', async () => sent('/p', cut(await picture('png'))), 'bad-image'],
   ['a JPEG that was cut off', async () => sent('/j', cut(await picture('jpeg'))), 'bad-image'],
   ['a WebP that was cut off', async () => sent('/w', cut(await picture('webp'))), 'bad-image'],
+  ['a PNG without pixels', () => sent('/nothing', bomb(0, 0)), 'bad-image'],
+  ['a PNG of no height', () => sent('/flat', bomb(64, 0)), 'bad-image'],
   ['a bomb', () => sent('/bomb', bomb(60_000, 60_000)), 'image-too-large'],
 ])('%s is refused when it is here', async (_name, file, identifier) => {
   await expect(fetchInit(await file(), null, [host])).rejects.toMatchObject({ identifier });

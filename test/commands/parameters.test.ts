@@ -6,9 +6,11 @@ import {
   limitsWithin,
   nearestSize,
   parametersFor,
-  sizeOfRatio,
+  parseNumber,
   usualSize,
+  usualSizeOfRatio,
 } from '../../src/commands/parameters.js';
+import { UserError } from '../../src/errors.js';
 import { LIMITS } from '../../src/pipeline/parameters.js';
 import { type ModelFacts, SCHEDULER_NAMES } from '../../src/pipeline/types.js';
 
@@ -26,6 +28,7 @@ const MODEL: ModelFacts = {
   defaultGuidanceScale: 7.5,
   defaultScheduler: 'PNDM',
 };
+const FLOW_MODEL: ModelFacts = { ...MODEL, family: 'sd3', defaultScheduler: 'Flow match Euler' };
 const rules = (most = { steps: 150, side: 2048 }) =>
   ({ limits: limitsWithin(most), noise: 'cpu', weighting: false }) as const;
 
@@ -60,14 +63,27 @@ describe('sizes', () => {
 
   test('proportions are met as nearly as the grid allows, and never leave it', () => {
     for (const ratio of [0.01, 0.2, 0.75, 1, 1.777, 5, 100]) {
-      const { width, height } = sizeOfRatio(ratio, MODEL, limits);
+      const { width, height } = usualSizeOfRatio(ratio, MODEL, limits);
       expect(width % 8).toBe(0);
       expect(height % 8).toBe(0);
       expect(Math.max(width, height)).toBeLessThanOrEqual(384);
       expect(Math.min(width, height)).toBeGreaterThanOrEqual(64);
     }
-    const { width, height } = sizeOfRatio(1.5, MODEL, limits);
+    const { width, height } = usualSizeOfRatio(1.5, MODEL, limits);
     expect(width / height).toBeCloseTo(1.5, 1);
+  });
+
+  test('4:3 and 3:2 are offered beside the square also where the grid is coarse', () => {
+    const coarse = { ...MODEL, sizeMultiple: 64, defaultWidth: 256, defaultHeight: 256 };
+    expect(commonSizes(coarse, limitsWithin({ steps: 150, side: 2048 }))).toEqual([
+      '256x256',
+      '256x192',
+      '192x256',
+      '384x256',
+      '256x384',
+      '320x192',
+      '192x320',
+    ]);
   });
 
   test('a size from elsewhere becomes the nearest', () => {
@@ -100,8 +116,9 @@ test('what nobody gave comes from the model, within the limits, and from the set
 });
 
 test.each(SCHEDULER_NAMES)('%s is known in any spelling', (name) => {
+  const info = name.startsWith('Flow') ? FLOW_MODEL : MODEL;
   for (const typed of [name, name.toUpperCase(), ` ${name.toLowerCase()} `]) {
-    expect(parametersFor({ prompt: '', scheduler: typed }, MODEL, rules()).scheduler).toBe(name);
+    expect(parametersFor({ prompt: '', scheduler: typed }, info, rules()).scheduler).toBe(name);
   }
 });
 
@@ -117,4 +134,30 @@ test.each([
   expect(() => parametersFor({ prompt: '', ...given }, MODEL, rules())).toThrow(
     expect.objectContaining({ identifier }),
   );
+});
+
+const sentenceOf = (act: () => unknown): string => {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof UserError) return error.message;
+    throw error;
+  }
+  throw new Error('nothing was refused');
+};
+
+test('of an unknown scheduler those that fit the model are named, and no others', () => {
+  const named = (info: ModelFacts) =>
+    sentenceOf(() => parametersFor({ prompt: '', scheduler: 'Fast' }, info, rules()));
+  expect(named(MODEL)).toContain('there are Euler a, Euler (+ Karras, Exponential, Beta), ');
+  expect(named(MODEL)).not.toContain('Flow');
+  expect(named(FLOW_MODEL)).toMatch(/there are Flow match Euler, Flow match Heun\.$/);
+});
+
+test('what is no number is told with the name of its field, as a sentence begins', () => {
+  for (const field of ['strength', 'guidance', 'Steps']) {
+    expect(sentenceOf(() => parseNumber('much', field))).toMatch(
+      /^(Strength|Guidance|Steps) must be a number\.$/,
+    );
+  }
 });

@@ -44,6 +44,13 @@ test('subtle goes on late, strong early, and never from a step that was not done
   expect(branchStep(steps(5, 5), 'subtle')).toBe(3);
 });
 
+test('a picture of one step says that it has none to branch from', () => {
+  for (const strength of ['subtle', 'strong'] as const) {
+    expect(() => branchStep(steps(1, 1), strength)).toThrow(/single step.*none to branch from/);
+  }
+  expect(branchStep(steps(1, 20), 'subtle')).toBe(1);
+});
+
 test('seeds of several pictures follow each other and begin again after the last', () => {
   const parameters = {
     prompt: '',
@@ -66,5 +73,6 @@ test('a sheet is offered as many frames as there are steps at most, and all of t
   expect(frameChoices(9, 20)).toEqual([4, 9, 16, 20]);
   expect(frameChoices(9, 50)).toEqual([4, 9, 16, 25, 36, 49, 50]);
   expect(frameChoices(12, 150)).toEqual([4, 9, 12, 16, 25, 36, 49, 64]);
-  expect(frameChoices(4, 2)).toEqual([4]);
+  expect(frameChoices(4, 2)).toEqual([2]);
+  expect(frameChoices(9, 1)).toEqual([1]);
 });

@@ -134,7 +134,8 @@ test.each([
 test.each([
   ['a size off the grid', { size: '513x512' }, /multiples? of \d+.*nearest/i],
   ['a size in words', { size: 'large' }, /width x height/i],
-  ['an unknown scheduler', { scheduler: 'Fast' }, /DDIM/],
+  ['an unknown scheduler', { scheduler: 'Fast' }, /DDIM(?!.*Flow)/],
+  ['a scheduler of the other kind', { scheduler: 'Flow match Euler' }, /only for.*a flow/],
 ])('%s is told privately in one sentence', async (_name, options, sentence) => {
   const user = world.sandbox.user('cleo');
   const before = world.sandbox.messages().length;
@@ -230,6 +231,29 @@ test('/steps with options opens what was asked for, of a picture of choice', asy
   const opened = await user.command('steps', { of, step: 3, show: 'latents' });
   const panel = await opened.waitFor((m) => m.attachments.length > 0);
   expect(panel.content).toContain('Step 3 of 8');
+});
+
+test('a step that a picture does not have is told privately, with how many it has', async () => {
+  const { user } = await imagine({ steps: 5 });
+  const message = await refusal(await user.command('steps', { step: 99 }));
+  expect(message.content).toBe('This picture has 5 steps; there is no step 99.');
+});
+
+test('a picture of two steps offers no more frames than it has', async () => {
+  const { user, message } = await imagine({ steps: 2 });
+  const opened = await user.click(message, /^steps:/);
+  const panel = await opened.waitFor((m) => m.attachments.length > 0);
+  expect(customIds(panel).filter((id) => id.endsWith(':frames'))).toEqual([]);
+  expect(JSON.stringify(panel.components)).not.toContain('frames"');
+});
+
+test('a picture of one step has no Vary, and its steps no changes', async () => {
+  const { user, message } = await imagine({ steps: 1 });
+  expect(customIds(message).filter((id) => id.startsWith('vary:'))).toEqual([]);
+  const opened = await user.click(message, /^steps:/);
+  const panel = await opened.waitFor((m) => m.attachments.length > 0);
+  expect(customIds(panel).filter((id) => /^(vary|branch):/.test(id))).toEqual([]);
+  expect(JSON.stringify(panel.components)).toMatch(/:changes"[^{}]*"disabled":true/);
 });
 
 test("somebody else's view of the steps is their own", async () => {

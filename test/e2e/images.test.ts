@@ -197,6 +197,21 @@ test.each<[string, () => Promise<Parameters<SandboxUser['command']>[1]>, RegExp]
   ['a mask alone', async () => ({ mask: file(await stripes(1)) }), /belong to an image/],
   ['a strength alone', async () => ({ strength: 0.5 }), /belong to an image/],
   [
+    'an image without pixels',
+    async () => {
+      const bytes = Buffer.from(await stripes(1));
+      bytes.writeUInt32BE(0, 16);
+      bytes.writeUInt32BE(0, 20);
+      return { image: file(bytes) };
+    },
+    /init image must be a whole PNG/,
+  ],
+  [
+    'a strength that leaves no step',
+    async () => ({ image: file(await stripes(1)), strength: 0.01, steps: 4 }),
+    /nothing to do in 4 steps/,
+  ],
+  [
     'an image and a wrong size',
     async () => ({ image: file(await stripes(1)), size: '65x64' }),
     /multiples of/,
@@ -318,6 +333,23 @@ test("Reroll in the menu repeats the bot's pictures, and those whose file tells 
   const told = await ben.waitFor((m) => m.content.includes('does not tell how it was made'));
   expect((told.flags ?? 0) & MessageFlags.Ephemeral).not.toBe(0);
   await world.sandbox.until(() => ben.messages().length === seen + 1);
+});
+
+test("Reroll in the menu knows the bot's own messages about steps, and nobody else's", async () => {
+  const [ada, ben] = [world.sandbox.user('ada'), world.sandbox.user('ben')];
+  const mine = await done(
+    await ada.command('imagine', { prompt: 'seen in steps', seed: 1, ...STEPS }),
+  );
+  const opened = await ada.click(mine, /^steps:/);
+  const panel = await opened.waitFor((m) => m.attachments.length > 0);
+  const again = await done(await ben.contextCommand('Reroll', panel));
+  expect(again.content).toContain('seen in steps');
+  expect(seedOf(again)).not.toBe(1);
+  // A name that anybody can give a file says nothing.
+  const sheet = panel.attachments[0]?.filename ?? '';
+  const posted = await ben.say('a copy', [file(await stripes(3), sheet)]);
+  await ben.contextCommand('Reroll', posted);
+  await ben.waitFor((m) => m.content.includes('does not tell how it was made'));
 });
 
 test('/models tells what there is; /imagine completes it and refuses what there is not', async () => {

@@ -154,6 +154,19 @@ describe('the models offered', () => {
     expect(engine.models.map(({ name }) => name)).toEqual(['beta', 'alpha']);
   });
 
+  it('name a damaged one in the log, once', async () => {
+    const folder = await modelsDirectory('alpha');
+    await truncate(join(folder, 'alpha/unet/model.onnx'), 100);
+    const { lines, logger } = log();
+    const engine = engineWith({ modelsDirectory: folder, logger });
+    await engine.ready;
+    for (let asked = 0; asked < 2; asked++) await failureOf(engine.model('alpha'));
+    await failureOf(engine.model('none')); // looks at the folder again
+    const told = lines.filter((line) => line.includes('"alpha"'));
+    expect(told).toHaveLength(1);
+    expect(told[0]).toMatch(/unet\/model\.onnx/);
+  });
+
   it('name what is wrong with a damaged one, which no job can have', async () => {
     const folder = await modelsDirectory('alpha', 'broken');
     await truncate(join(folder, 'broken/unet/model.onnx'), 1000);

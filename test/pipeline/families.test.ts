@@ -3,6 +3,7 @@
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/errors.js';
 import { describeModel } from '../../src/pipeline/describe.js';
@@ -259,6 +260,57 @@ describe('the safety checker of a directory', () => {
     const model = await loadModel(folder, CPU);
     await expect(model.checkSafety(grey(1))).rejects.toThrow(/safety_checker\/model\.onnx/);
     await model.dispose();
+  });
+});
+
+describe('what diffusers makes of a directory', () => {
+  const parameters: GenerationParameters = {
+    prompt: 'a red fox on a meadow',
+    negativePrompt: '',
+    ...{ seed: 7, steps: 4, guidanceScale: 3, width: 64, height: 64 },
+  };
+
+  /** The picture of a directory after changes to its files, and the steps that half of one takes. */
+  async function painted(name: string, changes: Readonly<Record<string, object>>) {
+    const folder = await folderOf(name);
+    for (const [file, change] of Object.entries(changes))
+      await edit(folder, file, (before) => ({ ...before, ...change }));
+    const model = await loadModel(folder, CPU);
+    const { data } = await paint(model, parameters);
+    let steps = 0;
+    const image = await sharp({ create: { width: 64, height: 64, channels: 3, background: 'red' } })
+      .png()
+      .toBuffer();
+    for await (const _ of model.generate({ ...parameters, strength: 0.5 }, { init: { image } }))
+      steps++;
+    await model.dispose();
+    return { data, steps };
+  }
+
+  it('a UNet with guidance as an input that is named a Stable Diffusion goes by its rules', async () => {
+    const index = { 'model_index.json': { _class_name: 'StableDiffusionPipeline' } };
+    const bare = { _class_name: 'DDIMScheduler', steps_offset: 0, clip_sample: true };
+    const mended = { ...bare, steps_offset: 1, clip_sample: false };
+    const scheduled = (config: object) => ({ 'scheduler/scheduler_config.json': config });
+    const named = await painted('lcm', { ...index, ...scheduled(bare) });
+    expect(named.data).toEqual((await painted('lcm', scheduled(mended))).data);
+    expect(named.data).not.toEqual((await painted('lcm', scheduled(bare))).data);
+    // The front is left out; a latent consistency pipeline spreads all steps over the rest.
+    expect((await painted('lcm', index)).steps).toBe(2);
+    expect((await painted('lcm', {})).steps).toBe(4);
+  });
+
+  it("a shift of the VAE's latents is for SD3 and Flux alone", async () => {
+    const shifted = { 'vae/config.json': { shift_factor: 0.4 } };
+    expect((await painted('sd2', shifted)).data).toEqual((await painted('sd2', {})).data);
+  });
+
+  it('a VAE that names no scaling factor has that of the class, not of the family', async () => {
+    const without = { scaling_factor: undefined, latent_channels: 4 };
+    const usual = { scaling_factor: 0.18215, latent_channels: 4 };
+    expect((await painted('sdxl', { 'vae/config.json': without })).data).toEqual(
+      (await painted('sdxl', { 'vae/config.json': usual })).data,
+    );
   });
 });
 

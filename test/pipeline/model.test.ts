@@ -287,6 +287,22 @@ describe('a model', () => {
     },
   );
 
+  it('names the graph that has no embedding of a token of its tokenizer', async () => {
+    const folder = await copyOfModel();
+    const path = join(folder, 'tokenizer/added_tokens.json');
+    await writeFile(path, JSON.stringify({ '<cat-toy>': 5000 }));
+    const config = join(folder, 'tokenizer/tokenizer.json');
+    await rm(config, { force: true });
+    for (const file of ['vocab.json', 'merges.txt'])
+      await cp(join(VARIANTS, 'tokenizer', file), join(folder, 'tokenizer', file));
+    const plain = await load(folder);
+    await expect(all(plain, { ...PARAMETERS, prompt: 'a <cat-toy> fox' })).rejects.toMatchObject({
+      identifier: 'model-graph-mismatch',
+      message: expect.stringMatching(/^The model's text_encoder\/model\.onnx has no embedding/),
+    });
+    await expect(all(plain, PARAMETERS)).resolves.not.toHaveLength(0);
+  });
+
   it('adds up what its graphs take, anew for each picture', async () => {
     const [last] = (await all(model, { ...PARAMETERS, steps: 30 })).slice(-1);
     const steps = model.timings.graphs;

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../src/errors.js';
 import { checkParameters, type GenerationParameters } from '../../src/pipeline/index.js';
-import { sizeLike } from '../../src/pipeline/parameters.js';
+import { sizeLike, sizeOfRatio } from '../../src/pipeline/parameters.js';
 
 const GOOD: GenerationParameters = {
   prompt: 'a fox',
@@ -70,14 +70,59 @@ describe('the size for an init image', () => {
   });
 
   it("keeps its proportions at about the model's number of pixels otherwise", () => {
-    expect(like(4000, 3000)).toBe('592x440');
+    expect(like(4000, 3000)).toBe('576x432');
     expect(like(100, 100)).toBe('512x512');
-    expect(like(60_000, 60)).toBe('2048x64');
+    expect(like(60_000, 60)).toBe('2048x80');
+  });
+
+  it('is not its own where whole multiples would change its proportions', () => {
+    const coarse = { sizeMultiple: 64, defaultWidth: 256, defaultHeight: 256 };
+    expect(sizeLike({ width: 300, height: 100 }, coarse)).toEqual({ width: 384, height: 128 });
+    expect(sizeLike({ width: 384, height: 256 }, coarse)).toEqual({ width: 384, height: 256 });
   });
 
   it('takes the sides that are given', () => {
     expect(like(4000, 3000, { width: 400 })).toBe('400x304');
     expect(like(4000, 3000, { height: 300 })).toBe('400x300');
     expect(like(4000, 3000, { width: 512, height: 512 })).toBe('512x512');
+  });
+});
+
+describe('a size of given proportions', () => {
+  const coarse = { sizeMultiple: 64, defaultWidth: 256, defaultHeight: 256 };
+  const of = (ratio: number, info = coarse) => {
+    const { width, height } = sizeOfRatio(ratio, info);
+    return `${width}x${height}`;
+  };
+
+  it.each([
+    [4 / 3, '256x192'],
+    [3 / 4, '192x256'],
+    [3 / 2, '384x256'],
+    [3, '384x128'],
+    [1 / 3, '128x384'],
+    [1, '256x256'],
+    [16 / 9, '320x192'],
+  ])('has both sides chosen together on a coarse grid: %f is %s', (ratio, size) => {
+    expect(of(ratio)).toBe(size);
+  });
+
+  it.each([
+    [4 / 3, '576x432'],
+    [3 / 2, '624x416'],
+    [1000 / 700, '616x432'],
+  ])('keeps them where the grid is fine: %f is %s', (ratio, size) => {
+    expect(of(ratio, { sizeMultiple: 8, defaultWidth: 512, defaultHeight: 512 })).toBe(size);
+  });
+
+  it("has about the model's number of pixels wherever the sides allow it", () => {
+    for (const ratio of [1 / 100, 1 / 7, 0.4, 0.9, 1.2, 2.5, 6, 10, 100]) {
+      const { width, height } = sizeOfRatio(ratio, coarse);
+      const area = (width * height) / 256 ** 2;
+      expect(area).toBeGreaterThanOrEqual(0.6);
+      expect(area).toBeLessThanOrEqual(1.5);
+    }
+    // One multiple alone fits: there is nothing to choose.
+    expect(sizeOfRatio(3, coarse, { min: 64, max: 64 })).toEqual({ width: 64, height: 64 });
   });
 });

@@ -366,6 +366,21 @@ describe('a scheduler configuration', () => {
 });
 
 describe('a flow model', () => {
+  // diffusers 0.42.1: set_timesteps(6, mu) with mu through (256, 0.5) and (4096, 1.16), as its SD3
+  // pipelines compute it for 1024 tokens where a file has no max_shift.
+  it.each([
+    ['UniPCMultistepScheduler', [999, 904, 790, 653, 485, 274]],
+    ['DPMSolverMultistepScheduler', [999, 903, 789, 652, 484, 273]],
+  ])("has its pipeline's greatest shift where the file has none: %s", (className, timesteps) => {
+    const dynamic = { use_dynamic_shifting: true, use_flow_sigmas: true };
+    const config = { _class_name: className, prediction_type: 'flow_prediction', ...dynamic };
+    const of = (extras: object) =>
+      createScheduler(config, 6, undefined, { imageSequenceLength: 1024, flow: true, ...extras })
+        .scheduler.timesteps;
+    expect(of({ maxShift: 1.16 })).toEqual(timesteps);
+    expect(of({})).not.toEqual(timesteps);
+  });
+
   const flow = { _class_name: 'FlowMatchEulerDiscreteScheduler', shift: 3 };
 
   it('refuses schedulers that are not for flow, and theirs serves no other model', () => {

@@ -5,8 +5,9 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/errors.js';
+import { chunksOf } from '../../src/pipeline/prompt/chunks.js';
 import { loadTokenizer } from '../../src/pipeline/tokenizer.js';
 
 const FIXTURES = fileURLToPath(new URL('../fixtures/', import.meta.url));
@@ -67,5 +68,99 @@ describe('as transformers tokenizes', () => {
     } finally {
       await rm(folder, { recursive: true });
     }
+  });
+});
+
+describe('with added tokens', () => {
+  const { files, prompts, cases } = JSON.parse(
+    readFileSync(join(FIXTURES, 'tokenizers/added.json'), 'utf8'),
+  ) as {
+    readonly files: Record<string, Record<string, object>>;
+    readonly prompts: readonly string[];
+    readonly cases: readonly {
+      readonly layout: keyof typeof LAYOUTS;
+      readonly name: string;
+      readonly pad: number;
+      readonly ids: readonly number[][];
+      /** the first prompt's where each token is one vector */
+      readonly plain: readonly number[];
+    }[];
+  };
+  const LAYOUTS = {
+    'tokenizer.json': 'models/tiny-sd/tokenizer',
+    'vocab.json': 'models/tiny-sd-variants/tokenizer',
+    'spiece.model': 'tokenizers/spiece',
+  };
+
+  let root: string;
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'ylem-'));
+  });
+  afterEach(() => rm(root, { recursive: true }));
+
+  /** A layout's own tokenizer with these files beside its own, or their values in its own. */
+  async function prepare(layout: keyof typeof LAYOUTS, added: Record<string, unknown>) {
+    const folder = join(root, 'tokenizer');
+    await cp(join(FIXTURES, LAYOUTS[layout]), folder, { recursive: true });
+    for (const [name, content] of Object.entries(added)) {
+      const own = await readFile(join(folder, name), 'utf8').catch(() => '{}');
+      const whole = Array.isArray(content)
+        ? content
+        : { ...JSON.parse(own), ...(content as object) };
+      await writeFile(join(folder, name), JSON.stringify(whole));
+    }
+  }
+
+  it.each(cases)("$name beside $layout: diffusers' ids", async ({ layout, name, pad, ids }) => {
+    await prepare(layout, files[name]!);
+    const tokenizer = await loadTokenizer(root, 'tokenizer', 77, 77);
+    for (const [i, prompt] of prompts.entries()) {
+      const wanted = [...ids[i]!, ...Array<number>(77 - ids[i]!.length).fill(pad)];
+      expect([prompt, tokenizer.encode(prompt)]).toEqual([prompt, wanted]);
+    }
+  });
+
+  it.each(cases)(
+    '$name beside $layout: one vector alone where a pipeline has no more',
+    async (of) => {
+      await prepare(of.layout, files[of.name]!);
+      const tokenizer = await loadTokenizer(root, 'tokenizer', 77, 77, false);
+      expect(tokenizer.encode(prompts[0]!).slice(0, of.plain.length)).toEqual(of.plain);
+    },
+  );
+
+  it('all vectors of a token count in a chunk of a weighted prompt', async () => {
+    await prepare('vocab.json', files['several vectors']!);
+    const tokenizer = await loadTokenizer(root, 'tokenizer', 77);
+    const [chunk, ...more] = chunksOf('a (<cat-toy>:1.5) fox', tokenizer);
+    expect(more).toEqual([]);
+    expect(chunk!.ids.slice(0, 7)).toEqual([554, 320, 556, 557, 558, 529, 555]);
+    expect(chunk!.weights.slice(0, 7)).toEqual([1, 1, 1.5, 1.5, 1.5, 1, 1]);
+    expect(chunksOf('<cat-toy> '.repeat(26), tokenizer)).toHaveLength(2);
+  });
+
+  it.each([
+    ['added_tokens.json', ['<x>']],
+    ['added_tokens.json', { '<x>': '556' }],
+    ['added_tokens.json', { '<x>': 1e300 }],
+    ['tokenizer_config.json', { added_tokens_decoder: [{ content: '<x>' }] }],
+    ['tokenizer_config.json', { added_tokens_decoder: { 556: '<x>' } }],
+    ['tokenizer_config.json', { added_tokens_decoder: { 556: { content: 1 } } }],
+    ['tokenizer_config.json', { added_tokens_decoder: { x: { content: '<x>' } } }],
+  ])('a damaged %s is refused by its name: %j', async (file, content) => {
+    for (const layout of ['tokenizer.json', 'vocab.json'] as const) {
+      await prepare(layout, { [file]: content });
+      await expect(loadTokenizer(root, 'tokenizer', 77)).rejects.toMatchObject({
+        identifier: 'model-file-damaged',
+        context: { file: `tokenizer/${file}` },
+      });
+    }
+  });
+
+  it('a prompt that would be written out without end is refused', async () => {
+    const many = Array.from({ length: 20_000 }, (_, i) => [i === 0 ? 'x' : `x_${i}`, 556 + i]);
+    await prepare('vocab.json', { 'added_tokens.json': Object.fromEntries(many) });
+    const tokenizer = await loadTokenizer(root, 'tokenizer', 77);
+    expect(() => tokenizer.encode('x '.repeat(200))).toThrow(UserError);
   });
 });

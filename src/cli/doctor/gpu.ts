@@ -7,6 +7,7 @@ import { access, readdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { gpuDevices, NO_GPU } from '../../pipeline/devices.js';
 
 const run = promisify(execFile);
 /** ms for a tool of the driver's to answer */
@@ -76,11 +77,8 @@ export async function vulkanFacts(env: NodeJS.ProcessEnv = process.env): Promise
       );
     }
   }
-  const dri = (await readdir('/dev/dri').catch(() => [])).filter((name) => /^renderD/.test(name));
-  const paths = [...dri.map((name) => join('/dev/dri', name)), '/dev/nvidia0', '/dev/dxg'];
   const devices: { path: string; allowed: boolean }[] = [];
-  for (const path of paths) {
-    if (!(await isThere(path))) continue;
+  for (const path of await gpuDevices()) {
     const allowed = await access(path, constants.R_OK | constants.W_OK).then(
       () => true,
       () => false,
@@ -107,7 +105,7 @@ async function hasVulkanLoader(env: NodeJS.ProcessEnv): Promise<boolean> {
 /** What stands between a Linux machine and a Vulkan device: the end of a sentence; '' if nothing seen. */
 export function vulkanReason({ loader, drivers, devices }: VulkanFacts): string {
   const barred = devices.filter(({ allowed }) => !allowed).map(({ path }) => path);
-  if (devices.length === 0) return 'there is no GPU (neither /dev/dri/renderD* nor /dev/nvidia0)';
+  if (devices.length === 0) return NO_GPU;
   if (!loader)
     return 'there is no Vulkan loader: install libvulkan1 (vulkan-loader on Fedora, Arch)';
   if (drivers.length === 0)

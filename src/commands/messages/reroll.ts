@@ -5,7 +5,7 @@ import { ApplicationCommandType, MessageFlags } from 'discord-api-types/v10';
 import { UserError } from '../../errors.js';
 import { sentFile } from '../attachments.js';
 import { EVERYWHERE, named } from '../data.js';
-import { parametersIn } from '../source.js';
+import { generationIn, parametersIn, unknownGeneration } from '../source.js';
 import type { MessageCommand } from '../types.js';
 import { rerollWish } from '../wishes.js';
 import { firstPicture } from './picture.js';
@@ -19,15 +19,19 @@ export const rerollMessage: MessageCommand = {
 
   async execute(interaction, exchange, bot) {
     const message = interaction.targetMessage;
-    const file = firstPicture(message);
     const ephemeral = message.flags.has(MessageFlags.Ephemeral);
-    const known = await bot.store.byMessage(message.id);
+    const id = generationIn(message);
+    const known =
+      (id === undefined ? undefined : await bot.store.get(id)) ??
+      (await bot.store.byMessage(message.id));
     if (known !== undefined) {
       await bot.generations.begin(exchange, [rerollWish(known.parameters, known)], ephemeral);
       return;
     }
+    const file = firstPicture(message);
     await exchange.defer(ephemeral);
     const parameters = await parametersIn(bot, sentFile(file));
+    if (parameters === undefined && id !== undefined) throw unknownGeneration();
     if (parameters === undefined) {
       throw new UserError(
         'no-parameters',

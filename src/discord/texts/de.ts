@@ -61,7 +61,7 @@ export const de: Texts = {
   broke: (id) => `Hier ist etwas kaputtgegangen. Im Protokoll des Bots steht es unter \`${id}\`.`,
   cannotKeep: (id) =>
     `Ich kann gerade nicht auf meine Festplatte schreiben und habe nichts begonnen. Warum, steht im Protokoll des Bots unter \`${id}\`.`,
-  frames: (n) => `${n} Bilder`,
+  frames: (n) => (n === 1 ? '1 Bild' : `${n} Bilder`),
   stepsTitle: 'Wie es entstand',
   changesTitle: 'Wie viel jeder Schritt an der Vorhersage änderte',
   queueEmpty: 'Nichts wartet und nichts läuft.',
@@ -120,7 +120,7 @@ export const de: Texts = {
     'attachment-unreachable': () => 'Die Datei war nicht zu bekommen; lade sie noch einmal hoch.',
     'bad-strength': () => 'Die Stärke muss eine Zahl über 0 und höchstens 1 sein.',
     'strength-too-small': ({ strength, steps, least }) =>
-      `Bei einer Stärke von ${strength} bleibt in ${steps} Schritten nichts zu tun; nimm mindestens ${least} Schritte oder mehr Stärke.`,
+      `Bei einer Stärke von ${strength} bleibt in ${steps} ${steps === 1 ? 'Schritt' : 'Schritten'} nichts zu tun; nimm mindestens ${least} Schritte oder mehr Stärke.`,
     'steps-for-strength': ({ strength, steps, max }) =>
       `Bei einer Stärke von ${strength} kann dieses Modell höchstens ${max} Schritte machen, nicht ${steps}; nimm weniger Schritte oder mehr Stärke.`,
     'image-not-finite': ({ model }) =>
@@ -138,6 +138,11 @@ export const de: Texts = {
     'not-yours': () => 'Das darf nur, wem dieses Bild gehört, oder wer hier moderiert.',
     'unknown-generation': () => 'Dieses Bild kenne ich nicht mehr.',
     'steps-gone': () => 'Die Schritte dieses Bildes sind nicht mehr gespeichert.',
+    'one-step': () => 'Eine Änderung liegt zwischen zwei Schritten, und dieses Bild hat nur einen.',
+    'single-step': () =>
+      'Dieses Bild wurde in einem einzigen Schritt gemalt; es hat keinen, von dem sich abzweigen lässt.',
+    'step-range': ({ step, last }) =>
+      `Dieses Bild hat ${last === 1 ? '1 Schritt' : `${last} Schritte`}; einen Schritt ${step} gibt es nicht.`,
     'nothing-painted': () => 'Du hast hier noch nichts gemalt; fang mit /imagine an.',
     'model-changed': () =>
       'Dieses Bild stammt von einem anderen Modell; es lässt sich nur neu malen.',

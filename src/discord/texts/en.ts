@@ -58,7 +58,7 @@ export const en: Texts = {
   broke: (id) => `Something broke here. Whoever runs this bot finds it in the log as \`${id}\`.`,
   cannotKeep: (id) =>
     `I cannot write to my disk just now, so nothing was begun. Whoever runs this bot finds why in the log as \`${id}\`.`,
-  frames: (n) => `${n} frames`,
+  frames: (n) => (n === 1 ? '1 frame' : `${n} frames`),
   stepsTitle: 'How it came to be',
   changesTitle: 'How much each step changed the prediction',
   queueEmpty: 'Nothing waits and nothing runs.',

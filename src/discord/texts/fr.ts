@@ -61,7 +61,7 @@ export const fr: Texts = {
   broke: (id) => `Quelque chose s’est cassé ici. Le journal du bot le note sous \`${id}\`.`,
   cannotKeep: (id) =>
     `Je ne peux pas écrire sur mon disque en ce moment ; rien n’a été commencé. La raison est dans le journal du bot sous \`${id}\`.`,
-  frames: (n) => `${n} images`,
+  frames: (n) => (n === 1 ? '1 image' : `${n} images`),
   stepsTitle: 'Comment elle est née',
   changesTitle: 'Combien chaque étape a changé la prédiction',
   queueEmpty: 'Rien n’attend et rien ne tourne.',
@@ -121,7 +121,7 @@ export const fr: Texts = {
     'attachment-unreachable': () => 'Le fichier n’a pas pu être obtenu ; envoyez-le à nouveau.',
     'bad-strength': () => 'La force doit être un nombre au-dessus de 0 et d’au plus 1.',
     'strength-too-small': ({ strength, steps, least }) =>
-      `Une force de ${strength} ne laisse rien à faire en ${steps} étapes ; prenez au moins ${least} étapes ou plus de force.`,
+      `Une force de ${strength} ne laisse rien à faire en ${steps === 1 ? '1 étape' : `${steps} étapes`} ; prenez au moins ${least} étapes ou plus de force.`,
     'steps-for-strength': ({ strength, steps, max }) =>
       `Avec une force de ${strength}, ce modèle peut faire ${max} étapes au plus, pas ${steps} ; prenez moins d’étapes ou plus de force.`,
     'image-not-finite': ({ model }) =>
@@ -140,6 +140,11 @@ export const fr: Texts = {
     'not-yours': () => 'Seuls le propriétaire de cette image et les modérateurs le peuvent.',
     'unknown-generation': () => 'Je ne connais plus cette image.',
     'steps-gone': () => 'Les étapes de cette image ne sont plus gardées.',
+    'one-step': () => 'Un changement a lieu entre deux étapes, et cette image n’en a qu’une.',
+    'single-step': () =>
+      'Cette image a été peinte en une seule étape ; il n’y en a aucune d’où bifurquer.',
+    'step-range': ({ step, last }) =>
+      `Cette image a ${last === 1 ? '1 étape' : `${last} étapes`} ; il n’y a pas d’étape ${step}.`,
     'nothing-painted': () => 'Vous n’avez encore rien peint ; commencez par /imagine.',
     'model-changed': () => 'Cette image vient d’un autre modèle ; on peut seulement la repeindre.',
     'not-running': () => 'Cette image est déjà terminée.',

@@ -9,6 +9,8 @@ import type { Vae } from './vae.js';
 
 export interface Composition {
   readonly name: string;
+  /** absent: the name */
+  readonly scheduledAs?: string;
   readonly parts: FamilyParts;
   readonly defaults: Family['defaults'];
   readonly source: FamilySource;
@@ -38,6 +40,7 @@ export function compose(composition: Composition): Family {
   const { latentChannels, inpaintChannels, vaeScale } = parts;
   return {
     name,
+    scheduledAs: composition.scheduledAs ?? name,
     parts,
     defaults,
     hashedPart: source.denoiserPart,
@@ -76,16 +79,12 @@ export function compose(composition: Composition): Family {
         inpaintChannels > 0 && extra !== undefined ? joined(sample, extra.data) : sample;
       const scale = composition.pairScale(request);
       const paired = scale > 1;
-      // A negative prompt that is not heard must not lengthen the other one either.
-      const conditional = await conditions(
-        { role: 'prompt', text: prompt },
-        paired ? request : { ...request, negativePrompt: '' },
-      );
+      const conditional = await conditions({ role: 'prompt', text: prompt }, request);
       if (!paired) return (sample, t) => denoiser.call(whole(sample), dims, t, conditional);
-      // diffusers' clip skip is the prompt's alone.
+      // diffusers' clip skip is the prompt's alone, A1111's is every text's.
       const unconditional = await conditions(
         { role: 'negative', text: negativePrompt },
-        { ...request, clipSkip: 0 },
+        request.weighting === true ? request : { ...request, clipSkip: 0 },
       );
       return async (sample, t) => {
         const [without, given] = await denoiser.pair(

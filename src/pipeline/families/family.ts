@@ -68,6 +68,8 @@ export interface Conditioning {
 export interface Family {
   /** 'sd', 'sdxl', ... */
   readonly name: string;
+  /** the family whose pipeline decides how its schedulers are set up */
+  readonly scheduledAs: string;
   readonly parts: FamilyParts;
   /** what users get who ask for nothing else; diffusers' own defaults of the pipeline */
   readonly defaults: { readonly steps: number; readonly guidanceScale: number };

@@ -88,7 +88,7 @@ async function load(source: FamilySource): Promise<Family> {
     layout: PATCHES,
     timestep: (t) => Math.fround(t / 1000),
   });
-  const vae = await Vae.load(source, { scalingFactor: 0.3611 });
+  const vae = await Vae.load(source, { scalingFactor: 0.3611, shifted: true });
   const parts = transformerParts(source, denoiser, vae, 2);
   const wide = Number(inputs.get('hidden_states')?.shape[2]);
   if (wide > 0 && wide !== 4 * parts.latentChannels) {

@@ -6,6 +6,7 @@ import { type Conditions, Denoiser } from './denoiser.js';
 import type { Conditioning, Family, FamilyLoader, FamilySource } from './family.js';
 import { defaultsOf } from './layout.js';
 import { PromptEncoder } from './prompt.js';
+import { sd } from './sd.js';
 import { GuidanceInput, unetSizes } from './unet.js';
 import { Vae } from './vae.js';
 
@@ -23,6 +24,8 @@ async function load(source: FamilySource): Promise<Family> {
   const guidance = new GuidanceInput(source);
   return compose({
     name: 'lcm',
+    // diffusers' Stable Diffusion pipelines paint with such a UNet too, by their own rules.
+    scheduledAs: sd.pipelines.includes(source.className) ? 'sd' : 'lcm',
     parts: unetSizes(source, denoiser, vae).parts,
     defaults: defaultsOf('lcm', source.scheduler, true),
     source,

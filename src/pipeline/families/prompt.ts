@@ -3,7 +3,7 @@
 import { UserError } from '../../errors.js';
 import { type Json, number } from '../json.js';
 import { withoutSyntax } from '../prompt/attention.js';
-import { chunksOf, emptyChunk } from '../prompt/chunks.js';
+import { chunksOf } from '../prompt/chunks.js';
 import { concatenate, emphasise } from '../prompt/emphasis.js';
 import { floats, type Graph } from '../session.js';
 import { loadTokenizer, type PromptTokenizer } from '../tokenizer.js';
@@ -23,17 +23,16 @@ export interface TextStates {
   readonly pooled: FloatTensor | undefined;
 }
 
-/** The parts of a request that change what a text becomes: with weighting, both prompts' lengths. */
-export type TextRequest = Pick<
-  Conditioning,
-  'weighting' | 'clipSkip' | 'prompt' | 'negativePrompt'
->;
+/** The parts of a request that change what a text becomes. */
+export type TextRequest = Pick<Conditioning, 'weighting' | 'clipSkip'>;
 
 export interface EncoderOptions {
   /** 'last': after the final layer norm (SD); 'penultimate': before the last layer (SDXL, SD3) */
   readonly layer: 'last' | 'penultimate';
   /** pad and cut to this many tokens instead of the tokenizer's own length */
   readonly length?: number;
+  /** a textual inversion of several vectors stands for all of them; absent: true */
+  readonly severalVectors?: boolean;
 }
 
 /**
@@ -92,6 +91,7 @@ export class PromptEncoder {
       tokenizerPart,
       number(config.max_position_embeddings),
       options.length,
+      options.severalVectors,
     );
     return new PromptEncoder(part, tokenizer, await graph(source, part), config, options);
   }
@@ -103,19 +103,17 @@ export class PromptEncoder {
 
   /**
    * The embeddings of a text. Without weighting as diffusers' pipelines make them: cut and padded to
-   * one chunk. With it as A1111 does: as many chunks as the longer of both prompts takes, each with
-   * its weights; the pooled state is the first chunk's. The newest are kept.
+   * one chunk. With it as A1111 does: as many chunks as the text takes, each with its weights; the
+   * pooled state is the first chunk's. The newest are kept.
    * @throws UserError 'bad-weight', 'no-clip-skip' or 'bad-clip-skip'
    */
   async encode(text: string, request: TextRequest): Promise<TextStates> {
-    const { weighting = false, clipSkip = 0, prompt, negativePrompt } = request;
-    const length = (of: string) => chunksOf(of, this.tokenizer).length;
-    const chunks = weighting ? Math.max(length(prompt), length(negativePrompt)) : 0;
-    const key = JSON.stringify([text, chunks, clipSkip]);
+    const { weighting = false, clipSkip = 0 } = request;
+    const key = JSON.stringify([text, weighting, clipSkip]);
     let states = this.#kept.get(key);
     if (states === undefined) {
       states = weighting
-        ? await this.#weighted(text, chunks, clipSkip)
+        ? await this.#weighted(text, clipSkip)
         : await this.states(this.tokenizer.encode(text), clipSkip);
     } else {
       this.#kept.delete(key);
@@ -136,9 +134,8 @@ export class PromptEncoder {
     return this.encode(words, { ...request, weighting: false, clipSkip: 0 });
   }
 
-  async #weighted(text: string, count: number, clipSkip: number): Promise<TextStates> {
+  async #weighted(text: string, clipSkip: number): Promise<TextStates> {
     const chunks = chunksOf(text, this.tokenizer);
-    while (chunks.length < count) chunks.push(emptyChunk(this.tokenizer));
     const hidden: FloatTensor[] = [];
     let pooled: FloatTensor | undefined;
     for (const [i, { ids, weights }] of chunks.entries()) {

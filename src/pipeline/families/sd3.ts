@@ -36,15 +36,17 @@ const T5_LENGTH = 256;
 async function load(source: FamilySource): Promise<Family> {
   const first = await PromptEncoder.load(source, 'text_encoder', 'tokenizer', {
     layer: 'penultimate',
+    severalVectors: false,
   });
   const second = await PromptEncoder.load(source, 'text_encoder_2', 'tokenizer_2', {
     layer: 'penultimate',
+    severalVectors: false,
     length: first.tokenizer.length,
   });
   const third = await t5(source);
   const { denoiserConfig: config } = source;
   const denoiser = new Denoiser(source.denoiser, { sample: 'hidden_states', perSample: true });
-  const vae = await Vae.load(source, { scalingFactor: 1.5305 });
+  const vae = await Vae.load(source, { scalingFactor: 1.5305, shifted: true });
   const patch = number(config.patch_size) ?? 2;
   const parts = transformerParts(source, denoiser, vae, patch);
   const joint = source.denoiser.inputs.get('encoder_hidden_states')?.shape[2];
@@ -89,7 +91,8 @@ async function load(source: FamilySource): Promise<Family> {
     pairScale: ({ guidanceScale }) => guidanceScale,
     schedule: (w, h) => {
       const side = parts.vaeScale * patch;
-      return { imageSequenceLength: Math.floor(h / side) * Math.floor(w / side), flow: true };
+      const imageSequenceLength = Math.floor(h / side) * Math.floor(w / side);
+      return { imageSequenceLength, maxShift: 1.16, flow: true };
     },
     ...(positions !== undefined && { maxSide: positions * patch * parts.vaeScale }),
   });
@@ -103,6 +106,7 @@ async function t5(source: FamilySource): Promise<PromptEncoder | undefined> {
     return PromptEncoder.load(source, 'text_encoder_3', 'tokenizer_3', {
       layer: 'last',
       length: T5_LENGTH,
+      severalVectors: false,
     });
   }
   if (!listed) return undefined;

@@ -8,11 +8,16 @@ import { Decoder } from './decoder.js';
 import { Encoder } from './encoder.js';
 import { type FamilySource, graph, json } from './family.js';
 
+/** diffusers' AutoencoderKL without a scaling_factor */
+const DEFAULT_SCALING = 0.18215;
+
 export interface VaeOptions {
-  /** where the configuration names none */
+  /** where there is no configuration; one without the key means AutoencoderKL's default */
   readonly scalingFactor: number;
   /** heed latents_mean and latents_std, as diffusers' SDXL pipelines do and its SD ones do not */
   readonly normalised?: boolean;
+  /** heed shift_factor, as diffusers' SD3 and Flux pipelines do and its others do not */
+  readonly shifted?: boolean;
 }
 
 export class Vae {
@@ -44,8 +49,9 @@ export class Vae {
     const declared = Number(decoder.graph.inputs.get('latent_sample')?.shape[1]);
     this.latentChannels = number(config.latent_channels) ?? (declared > 0 ? declared : undefined);
     this.scale = scale;
-    this.scalingFactor = number(config.scaling_factor) ?? options.scalingFactor;
-    this.shiftFactor = number(config.shift_factor) ?? 0;
+    const usual = Object.keys(config).length === 0 ? options.scalingFactor : DEFAULT_SCALING;
+    this.scalingFactor = number(config.scaling_factor) ?? usual;
+    this.shiftFactor = options.shifted === true ? (number(config.shift_factor) ?? 0) : 0;
     const [mean, std] = [numbers(config.latents_mean), numbers(config.latents_std)];
     this.#moments =
       options.normalised && mean !== undefined && std !== undefined ? { mean, std } : undefined;

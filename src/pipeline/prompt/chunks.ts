@@ -67,11 +67,6 @@ export function chunksOf(prompt: string, tokenizer: ChunkTokenizer): Chunk[] {
   return chunks;
 }
 
-/** A chunk without words: what shorter prompts are filled up with. */
-export function emptyChunk(tokenizer: ChunkTokenizer): Chunk {
-  return framed([], [], tokenizer);
-}
-
 function framed(ids: readonly number[], weights: readonly number[], t: ChunkTokenizer): Chunk {
   // A prompt may spell the end token itself: padding begins after the first one, as A1111 has it.
   const start = t.bos === undefined ? [] : [t.bos];

@@ -18,6 +18,8 @@ export type SchedulerState = Readonly<
 export interface ScheduleExtras {
   /** tokens of the picture in the transformer, (h / patch) * (w / patch) latents: a dynamic shift needs it */
   readonly imageSequenceLength?: number;
+  /** max_shift of a dynamic shift where neither file nor class has one; 1.15, SD3: 1.16 */
+  readonly maxShift?: number;
   /** the sigmas before shifting, one per step, where a pipeline sets its own: Flux has 1 to 1 / n, evenly */
   readonly sigmas?: readonly number[];
   /** 0 (nothing drawn; default, as diffusers' pipelines have it) to 1: how random TCD is, its paper's gamma */

@@ -18,12 +18,17 @@ export function shiftSigmas(sigmas: readonly number[], shift: number, round: Rou
  * mu, linear in the number of picture tokens, through (base_image_seq_len, base_shift) and
  * (max_image_seq_len, max_shift).
  * @param sequenceLength tokens of the picture; absent: max_image_seq_len
+ * @param usualMax max_shift where the file has none
  */
-export function shiftExponent(config: SchedulerConfig, sequenceLength: number | undefined): number {
+export function shiftExponent(
+  config: SchedulerConfig,
+  sequenceLength: number | undefined,
+  usualMax = 1.15,
+): number {
   const baseLength = config.integer('base_image_seq_len', 256, 1);
   const maxLength = config.integer('max_image_seq_len', 4096, 1);
   const baseShift = config.number('base_shift', 0.5);
-  const maxShift = config.number('max_shift', 1.15);
+  const maxShift = config.number('max_shift', usualMax);
   if (maxLength === baseLength) config.reject('max_image_seq_len', 'more than base_image_seq_len');
   const slope = (maxShift - baseShift) / (maxLength - baseLength);
   return (sequenceLength ?? maxLength) * slope + (baseShift - slope * baseLength);
@@ -36,8 +41,9 @@ export function dynamicShift(
   type: 'exponential' | 'linear',
   sequenceLength: number | undefined,
   round: Round,
+  usualMax?: number,
 ): number[] {
-  const mu = shiftExponent(config, sequenceLength);
+  const mu = shiftExponent(config, sequenceLength, usualMax);
   const weight = round(type === 'exponential' ? Math.exp(mu) : mu);
   return sigmas.map((sigma) => round(weight / round(weight + round(round(1 / sigma) - 1))));
 }
@@ -59,5 +65,6 @@ export function stretchToTerminal(
 export function flowShift(config: SchedulerConfig, extras: ScheduleExtras): number {
   if (!config.flag('use_dynamic_shifting', false)) return config.number('flow_shift', 1);
   config.choice('time_shift_type', 'exponential', ['exponential']);
-  return Math.exp(shiftExponent(config, extras.imageSequenceLength));
+  // These classes have no max_shift of their own: the pipeline's default counts.
+  return Math.exp(shiftExponent(config, extras.imageSequenceLength, extras.maxShift));
 }

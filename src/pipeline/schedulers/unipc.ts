@@ -182,7 +182,9 @@ function noiseLevels(
   let sigmas = linspace(1, 1 / trainSteps, n + 1).slice(0, -1);
   if (config.flag('use_dynamic_shifting', false)) {
     const type = config.choice('time_shift_type', 'exponential', ['exponential', 'linear']);
-    sigmas = dynamicShift(sigmas, config, type, extras.imageSequenceLength, float64);
+    const { imageSequenceLength, maxShift } = extras;
+    // No max_shift of its own: the pipeline's default counts.
+    sigmas = dynamicShift(sigmas, config, type, imageSequenceLength, float64, maxShift);
   } else sigmas = shiftSigmas(sigmas, config.number('flow_shift', 1), float64);
   if (terminal) sigmas = stretchToTerminal(sigmas, terminal, float64);
   // at sigma 1 alpha is 0, whose logarithm is infinite

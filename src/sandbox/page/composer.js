@@ -84,7 +84,13 @@ export class Composer {
       attrs: { id: 'composer-error', role: 'alert' },
     });
     this.hint = h('p', { class: 'composer-hint', attrs: { id: 'composer-hint' } });
-    this.box = h('div', { class: 'box' }, this.lineBox, this.fields, this.send);
+    this.box = h(
+      'div',
+      { class: 'box', on: { keydown: (event) => this.#boxKey(event) } },
+      this.lineBox,
+      this.fields,
+      this.send,
+    );
     form.append(this.suggestions.element, this.error, this.box, this.hint);
 
     form.addEventListener('submit', (event) => {
@@ -326,7 +332,7 @@ export class Composer {
       }
     }
     const first = callable.options[0];
-    if (this.#fields.length === 0 && first) this.#field(first);
+    if (this.#fields.length === 0 && first) this.#field(first).wanted = false;
     this.#refreshAdders();
     this.#refreshSend();
     const target = this.#fields.find((field) => field.empty) ?? this.#fields.at(-1);
@@ -432,14 +438,21 @@ export class Composer {
   }
 
   /**
+   * Escape leaves the command, from its fields as from the buttons around them.
+   * @param {KeyboardEvent} event
+   */
+  #boxKey(event) {
+    if (event.key !== 'Escape' || event.isComposing || !this.#callable) return;
+    event.preventDefault();
+    this.#toText();
+  }
+
+  /**
    * @param {Field} field
    * @param {KeyboardEvent} event
    */
   #fieldKey(field, event) {
-    if (event.key === 'Escape') {
-      event.preventDefault();
-      this.#toText();
-    } else if (event.key === 'Backspace' && field.empty) {
+    if (event.key === 'Backspace' && field.empty) {
       event.preventDefault();
       if (field.option.raw.required || this.#fields.length === 1) this.#toText();
       else this.#removeField(field);
@@ -552,8 +565,7 @@ export class Composer {
     if (this.#callable !== callable) return false;
     if (errors.length > 0) {
       this.form.classList.remove('reading');
-      errors[0]?.field.focus();
-      this.suggestions.hide();
+      errors[0]?.field.correct();
       this.#fail(errors.map((one) => one.error).join(' '));
       this.#refreshSend();
       return false;

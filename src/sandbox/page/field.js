@@ -27,6 +27,8 @@ const REST = 180;
 let serial = 0;
 
 export class Field {
+  /** Whether someone asked for it: it is then not left out when it is empty. */
+  wanted = true;
   /** The choice that the text stands for, as long as the text is its name. @type {Pick | null} */
   #picked = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -175,7 +177,13 @@ export class Field {
    */
   async value() {
     const { label, raw } = this.option;
-    if (this.empty) return raw.required ? { error: `${label} is required.` } : null;
+    if (this.empty) {
+      if (raw.required) return { error: `${label} is required.` };
+      if (!this.wanted) return null;
+      const verb = this.isFile || this.option.choices ? 'choose' : 'enter';
+      const what = this.isFile ? 'file' : 'value';
+      return { error: `${label} is empty: ${verb} a ${what} or remove it.` };
+    }
     if (this.#file) {
       await this.#file.attachment.catch(() => undefined);
       const { id, error } = this.#file;
@@ -194,6 +202,13 @@ export class Field {
       this.option.raw.type === OptionType.String ? this.text : this.text.trim(),
       this.host.people(),
     );
+  }
+
+  /** Goes to the field after it was refused; an empty one opens its list again. */
+  correct() {
+    this.focus();
+    if (this.empty) this.#suggest(true);
+    else this.host.suggestions.hide();
   }
 
   /** @param {string} error one sentence, or '' */
@@ -275,7 +290,8 @@ export class Field {
     const { suggestions } = this.host;
     if (event.isComposing) return;
     if (suggestions.key(event)) return;
-    if (suggestions.open && suggestions.active && (event.key === 'Enter' || event.key === 'Tab')) {
+    const takes = event.key === 'Enter' || (event.key === 'Tab' && !event.shiftKey);
+    if (suggestions.open && suggestions.active && takes) {
       suggestions.take();
       if (event.key === 'Enter') event.preventDefault();
       return;
@@ -283,7 +299,10 @@ export class Field {
     this.host.key(this, event);
   }
 
-  /** @param {boolean} fresh the field was just entered: everything is offered, nothing preselected */
+  /**
+   * What must be one of its choices has the first preselected while it is empty, so that Enter takes it.
+   * @param {boolean} fresh the field was just entered: everything is offered
+   */
   #suggest(fresh) {
     clearTimeout(this.#timer);
     const { suggestions } = this.host;
@@ -308,7 +327,7 @@ export class Field {
     const exact = all.some((choice) => choice.name.toLowerCase() === wanted);
     this.#offer(
       fresh || exact ? all : all.filter((choice) => choice.name.toLowerCase().includes(wanted)),
-      !fresh && wanted !== '' && !exact,
+      wanted === '' ? this.option.choices !== null : !fresh && !exact,
     );
   }
 

@@ -99,7 +99,10 @@ export class Lightbox {
     const height = image.height ?? this.image.naturalHeight;
     this.image.style.setProperty('--ratio', String(width && height ? width / height : 1));
     this.image.style.setProperty('--most', `${Math.max(256, width * 8)}px`);
-    this.caption.textContent = image.alt;
+    if (this.caption.textContent !== image.alt) {
+      this.caption.textContent = image.alt;
+      this.caption.scrollTop = 0;
+    }
     this.caption.hidden = image.alt === '';
     this.download.href = address;
     this.download.download = image.name;

@@ -122,6 +122,16 @@ it('alternative text has at most 1024 characters', () => {
   expect(altText(PARAMETERS)).toContain('a fox');
 });
 
+it('alternative text is cut between characters and keeps the size and the seed', () => {
+  for (const prompt of ['🦊'.repeat(3000), `x${'🦊'.repeat(3000)}`]) {
+    const text = altText({ ...PARAMETERS, prompt });
+    expect(text).toMatch(/🦊… \(\d+x\d+, seed \d+\)$/u);
+    expect(text).not.toMatch(/\p{Surrogate}/u);
+    expect(text.length).toBeGreaterThan(1020);
+    expect(text.match(/…/g)).toHaveLength(1);
+  }
+});
+
 describe('the evolution', () => {
   const steps: KeptStep[] = Array.from({ length: 20 }, (_, i) => {
     const value = Float32Array.from({ length: 16 }, () => 1 / (i + 1));
@@ -169,6 +179,29 @@ describe('the evolution', () => {
     // Frames that look alike are one frame that stays longer: the time is the same.
     expect(pages).toBeGreaterThan(8);
     expect(delay!.reduce((a, b) => a + b)).toBe(19 * delay![0]! + 2000);
+  });
+
+  it('shows the one step of a picture that has no more, but no changes', async () => {
+    const one = steps.slice(0, 1);
+    for (const kind of ['sheet', 'animation'] as const) {
+      const file = await evolution(one, { ...options, kind }, 1e6, draw);
+      expect((await sharp(file.bytes).metadata()).width).toBe(file.width);
+    }
+    await expect(evolution(one, { ...options, kind: 'changes' }, 1e6, draw)).rejects.toMatchObject({
+      identifier: 'one-step',
+    });
+  });
+
+  it('says which step is the last to whoever draws them', async () => {
+    for (const kind of ['sheet', 'animation'] as const) {
+      const last: boolean[] = [];
+      await evolution(steps, { ...options, kind }, 1e6, async (latents, isLast) => {
+        last.push(isLast);
+        return draw(latents);
+      });
+      expect(last.filter(Boolean)).toHaveLength(1);
+      expect(last.at(-1)).toBe(true);
+    }
   });
 
   it('tells how much each step changed the prediction', async () => {

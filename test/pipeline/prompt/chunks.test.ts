@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../src/errors.js';
-import { type ChunkTokenizer, chunksOf, emptyChunk } from '../../../src/pipeline/prompt/chunks.js';
+import { type ChunkTokenizer, chunksOf } from '../../../src/pipeline/prompt/chunks.js';
 import { concatenate, emphasise } from '../../../src/pipeline/prompt/emphasis.js';
 import { loadTokenizer } from '../../../src/pipeline/tokenizer.js';
 
@@ -31,7 +31,6 @@ const ids = (prompt: string, tokenizer = TOKENIZER) =>
 describe('chunks', () => {
   it('an empty prompt is one chunk of start and end', () => {
     expect(ids('')).toEqual([[BOS, ...Array(76).fill(EOS)]]);
-    expect(chunksOf('', TOKENIZER)).toEqual([emptyChunk(TOKENIZER)]);
   });
 
   it('75 words are one chunk, 76 are two, each with start and end', () => {
