@@ -1,8 +1,7 @@
 // How a generation that has ended is shown: its picture, or the sentence that tells why there is none.
 
-import { parseCustomId } from '../discord/custom-id.js';
 import { plain } from '../discord/display.js';
-import type { MessageBody, Row } from '../discord/message.js';
+import type { MessageBody } from '../discord/message.js';
 import { donePanel, endedPanel, type PictureFacts } from '../discord/panels.js';
 import type { Texts } from '../discord/texts/index.js';
 import { altText } from '../pipeline/image/alt-text.js';
@@ -36,13 +35,5 @@ export function pictureOf(
 ): MessageBody {
   const prompt = plain(parameters.prompt, Number.POSITIVE_INFINITY); // what is too long is cut once
   const shown = fileOf(file, id, 'ylem', altText({ ...parameters, prompt }));
-  const body = donePanel(facts, { file: shown, stopped, flagged }, texts);
-  return total > 1 ? body : { ...body, components: body.components.map(withoutVary) };
-}
-
-/** A picture of one step has none to branch from. */
-function withoutVary({ components, ...row }: Row): Row {
-  const stays = (one: Row['components'][number]) =>
-    !('custom_id' in one) || parseCustomId(one.custom_id)?.verb !== 'vary';
-  return { ...row, components: components.filter(stays) };
+  return donePanel(facts, { file: shown, stopped, total, flagged }, texts);
 }

@@ -1,9 +1,8 @@
 // What is known not to go together before anything is painted: a scheduler of the other kind, and a
 // strength that leaves no step. What only the engine can tell is let through.
 
-import { UserError } from '../errors.js';
 import { stepsLeft, strengthTooSmall } from '../pipeline/parameters.js';
-import { listedNames, splitScheduleName } from '../pipeline/schedulers/names.js';
+import { schedulerForOther, splitScheduleName } from '../pipeline/schedulers/names.js';
 import {
   type GenerationParameters,
   type ModelFacts,
@@ -25,13 +24,6 @@ function predictsFlow({ family, defaultScheduler }: Facts): boolean {
 export function schedulersFor(model: Facts | undefined): SchedulerName[] {
   const flow = model !== undefined && predictsFlow(model);
   return SCHEDULER_NAMES.filter((name) => FLOW_SCHEDULER.test(name) === flow);
-}
-
-/** The same in one line, methods with their schedules: "Euler (+ Karras, Beta), DDIM". */
-export function listedSchedulers(model: Facts): string {
-  const flow = predictsFlow(model);
-  const methods = listedNames().split(/, (?![^(]*\))/);
-  return methods.filter((method) => FLOW_SCHEDULER.test(method) === flow).join(', ');
 }
 
 /** Their runs have a call more than steps, or are planned over what the strength leaves. */
@@ -59,11 +51,5 @@ function checkScheduler(scheduler: SchedulerName, model: Facts): void {
   if (FLOW_SCHEDULER.test(scheduler) === flow) return;
   // Such a model's own scheduler is one of several that can be told to expect a flow.
   if (flow && !FLOW_SCHEDULER.test(model.defaultScheduler)) return;
-  throw new UserError(
-    'scheduler-flow',
-    flow
-      ? `The scheduler ${scheduler} is not for this model, which predicts a flow; allowed are those for flow models, such as Flow match Euler.`
-      : `The scheduler ${scheduler} is only for models that predict a flow, which this one does not.`,
-    { scheduler },
-  );
+  throw schedulerForOther(scheduler, flow);
 }

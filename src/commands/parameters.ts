@@ -11,14 +11,14 @@ import {
   sideRange,
   sizeOfRatio,
 } from '../pipeline/parameters.js';
-import { parseSchedulerName } from '../pipeline/schedulers/names.js';
+import { listedNames, parseSchedulerName } from '../pipeline/schedulers/names.js';
 import type {
   GenerationParameters,
   ModelFacts,
   NoiseSource,
   SchedulerName,
 } from '../pipeline/types.js';
-import { checkFits, listedSchedulers } from './fitting.js';
+import { checkFits, schedulersFor } from './fitting.js';
 import type { Rules } from './types.js';
 
 /** The pipeline's limits with what the settings allow at most. */
@@ -119,7 +119,7 @@ function parseSize(text: string, usual: Size): Size {
 function parseScheduler(text: string, info: ModelFacts): SchedulerName {
   const name = parseSchedulerName(text);
   if (name === undefined) {
-    const names = listedSchedulers(info);
+    const names = listedNames(schedulersFor(info));
     throw new UserError('scheduler-unknown', `There is no such scheduler; there are ${names}.`, {
       names,
     });

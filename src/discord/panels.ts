@@ -158,6 +158,8 @@ export function donePanel(
     readonly file: MessageFile;
     /** set when it was stopped before the last step */
     readonly stopped: { readonly index: number; readonly total: number } | undefined;
+    /** of the whole run; a picture of one step has none to branch from */
+    readonly total: number;
     /** blurred, for the model's safety checker found something in it */
     readonly flagged?: boolean;
   },
@@ -183,8 +185,12 @@ export function donePanel(
       row(
         button(texts.buttons.reroll, customId('reroll', picture.id), ButtonStyle.Primary),
         button(texts.buttons.steps, customId('steps', picture.id)),
-        button(texts.buttons.subtle, customId('vary', picture.id, 'subtle')),
-        button(texts.buttons.strong, customId('vary', picture.id, 'strong')),
+        ...(outcome.total > 1
+          ? [
+              button(texts.buttons.subtle, customId('vary', picture.id, 'subtle')),
+              button(texts.buttons.strong, customId('vary', picture.id, 'strong')),
+            ]
+          : []),
         button(texts.buttons.edit, customId('edit', picture.id)),
       ),
       row(button(texts.buttons.delete, customId('delete', picture.id), ButtonStyle.Danger)),

@@ -31,6 +31,14 @@ afterAll(async () => {
 
 const STEPS = { steps: 6, scheduler: 'DDIM' } as const;
 
+/** A picture's file that claims to have so many pixels per side. */
+async function claiming(side: number): Promise<Buffer> {
+  const bytes = Buffer.from(await stripes(1));
+  bytes.writeUInt32BE(side, 16);
+  bytes.writeUInt32BE(side, 20);
+  return bytes;
+}
+
 /** A picture of stripes in one colour. */
 async function stripes(
   red: number,
@@ -181,12 +189,7 @@ test.each<[string, () => Promise<Parameters<SandboxUser['command']>[1]>, RegExp]
   ],
   [
     'a bomb',
-    async () => {
-      const bytes = Buffer.from(await stripes(1));
-      bytes.writeUInt32BE(60_000, 16);
-      bytes.writeUInt32BE(60_000, 20);
-      return { image: file(bytes) };
-    },
+    async () => ({ image: file(await claiming(60_000)) }),
     /60000x60000 pixels.*120 million/,
   ],
   [
@@ -198,12 +201,7 @@ test.each<[string, () => Promise<Parameters<SandboxUser['command']>[1]>, RegExp]
   ['a strength alone', async () => ({ strength: 0.5 }), /belong to an image/],
   [
     'an image without pixels',
-    async () => {
-      const bytes = Buffer.from(await stripes(1));
-      bytes.writeUInt32BE(0, 16);
-      bytes.writeUInt32BE(0, 20);
-      return { image: file(bytes) };
-    },
+    async () => ({ image: file(await claiming(0)) }),
     /init image must be a whole PNG/,
   ],
   [

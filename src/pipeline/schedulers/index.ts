@@ -4,7 +4,7 @@ import { UserError } from '../../errors.js';
 import type { SchedulerName } from '../types.js';
 import { CLASSES, KNOWN_KEYS } from './classes.js';
 import { checkSteps, SchedulerConfig } from './config.js';
-import { choiceOf, displayName } from './names.js';
+import { choiceOf, displayName, schedulerForOther } from './names.js';
 import type { ScheduleExtras, Scheduler } from './scheduler.js';
 
 export { parseSchedulerConfig } from './config.js';
@@ -71,14 +71,7 @@ export function createScheduler(
   const scheduler = schedulerClass.create(reader, steps, extras);
   const flow = extras.flow ?? predictsFlow(given);
   if (scheduler.flow !== flow) {
-    const what = name ?? className;
-    throw new UserError(
-      'scheduler-flow',
-      flow
-        ? `The scheduler ${what} is not for this model, which predicts a flow; allowed are those for flow models, such as Flow match Euler.`
-        : `The scheduler ${what} is only for models that predict a flow, which this one does not.`,
-      { scheduler: what },
-    );
+    throw schedulerForOther(name ?? className, flow);
   }
   return { scheduler, warnings };
 }

@@ -1,6 +1,7 @@
 // The names by which users know schedulers (AUTOMATIC1111's, where it has one), and what they mean in
 // diffusers' terms.
 
+import { UserError } from '../../errors.js';
 import { SCHEDULER_NAMES, type SchedulerName } from '../types.js';
 
 const SCHEDULES = ['Karras', 'Exponential', 'Beta'] as const;
@@ -96,10 +97,10 @@ export function splitScheduleName<M extends string = string>(
   return { method: method as M, schedule };
 }
 
-/** All names in one line, as a sentence about a wrong one needs them: "Euler (+ Karras, Beta), DDIM". */
-export function listedNames(): string {
+/** Names in one line, as a sentence about a wrong one needs them: "Euler (+ Karras, Beta), DDIM". */
+export function listedNames(names: readonly SchedulerName[] = SCHEDULER_NAMES): string {
   const schedules = new Map<string, string[]>();
-  for (const name of SCHEDULER_NAMES) {
+  for (const name of names) {
     const { method, schedule } = split(name);
     const known = schedules.get(method) ?? [];
     schedules.set(method, schedule === undefined ? known : [...known, schedule]);
@@ -107,6 +108,17 @@ export function listedNames(): string {
   return [...schedules]
     .map(([method, known]) => (known.length === 0 ? method : `${method} (+ ${known.join(', ')})`))
     .join(', ');
+}
+
+/** @param flow whether the model predicts a flow, which the scheduler then is not for; else the reverse */
+export function schedulerForOther(scheduler: string, flow: boolean): UserError {
+  return new UserError(
+    'scheduler-flow',
+    flow
+      ? `The scheduler ${scheduler} is not for this model, which predicts a flow; allowed are those for flow models, such as Flow match Euler.`
+      : `The scheduler ${scheduler} is only for models that predict a flow, which this one does not.`,
+    { scheduler },
+  );
 }
 
 /**
