@@ -6,7 +6,7 @@ import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse, populate } from 'dotenv';
-import { z } from 'zod';
+import * as v from 'valibot';
 import { UserError } from './errors.js';
 
 export const PROVIDERS = ['tensorrt', 'cuda', 'webgpu', 'coreml', 'dml', 'cpu'] as const;
@@ -83,10 +83,11 @@ const HOST =
 function number(kind: 'whole' | 'decimal', minimum: number, maximum: number) {
   const pattern = kind === 'whole' ? /^\d+$/ : /^\d+(?:\.\d+)?$/;
   const wanted = `a ${kind === 'whole' ? 'whole ' : ''}number from ${minimum} to ${maximum}`;
-  return z
-    .string()
-    .refine((text) => pattern.test(text) && inRange(Number(text), minimum, maximum), wanted)
-    .transform(Number);
+  return v.pipe(
+    v.string(),
+    v.check((text) => pattern.test(text) && inRange(Number(text), minimum, maximum), wanted),
+    v.transform(Number),
+  );
 }
 
 function inRange(value: number, minimum: number, maximum: number): boolean {
@@ -94,7 +95,7 @@ function inRange(value: number, minimum: number, maximum: number): boolean {
 }
 
 function oneOf<const T extends readonly string[]>(values: T) {
-  return z.enum(values, `one of ${values.join(', ')}`);
+  return v.picklist(values, `one of ${values.join(', ')}`);
 }
 
 /** Items between commas; blanks around them and empty ones do not count. */
@@ -123,84 +124,100 @@ function memory(minimum: number, maximum: number) {
     const unit = match?.[2]?.toLowerCase() || (count < 1e6 ? 'gb' : 'b');
     return Math.round(count * (UNITS[unit] ?? Number.NaN));
   };
-  return z
-    .string()
-    .refine(
+  return v.pipe(
+    v.string(),
+    v.check(
       (text) => inRange(bytes(text), minimum, maximum),
       'a size such as 8GB or 6000MB, from 10MB to 100TB; a bare number is gigabytes',
-    )
-    .transform(bytes);
+    ),
+    v.transform(bytes),
+  );
 }
 
-const flag = z.enum(['0', '1'], '0 or 1').transform((text) => text === '1');
+const flag = v.pipe(
+  v.picklist(['0', '1'], '0 or 1'),
+  v.transform((text) => text === '1'),
+);
 
-const httpBase = z
-  .string()
-  .refine((text) => {
+const httpBase = v.pipe(
+  v.string(),
+  v.check((text) => {
     if (!URL.canParse(text)) return false;
     const url = new URL(text);
     if (!/^https?:$/.test(url.protocol)) return false;
     return url.search === '' && url.hash === '' && url.username === '' && url.password === '';
-  }, 'an http or https address such as https://discord.com/api')
-  .transform((text) =>
+  }, 'an http or https address such as https://discord.com/api'),
+  v.transform((text) =>
     text
       .replace(/\/+$/, '')
       .replace(/\/v\d+$/, '')
       .replace(/\/+$/, ''),
-  );
+  ),
+);
 
-/** Each variable as it stands in the environment. The message of a schema says what is allowed. */
-const SCHEMA = z.object({
+const providers = v.pipe(
+  v.string(),
+  v.transform(list),
+  v.guard(
+    (names: string[]): names is Provider[] =>
+      names.length > 0 &&
+      new Set(names).size === names.length &&
+      names.every((name) => (PROVIDERS as readonly string[]).includes(name)),
+    () => `a list with commas of ${PROVIDERS.join(', ')}, each at most once`,
+  ),
+);
+
+const hosts = v.pipe(
+  v.string(),
+  v.transform(list),
+  v.check(
+    (names) => names.length > 0 && names.every((name) => HOST.test(name)),
+    'host names with commas between, each with :PORT where it is not the usual one',
+  ),
+);
+
+/**
+ * Each variable as it stands in the environment, also where it is the default. The message of a
+ * schema says what is allowed.
+ */
+const SCHEMA = v.object({
   // Other hosts have tokens of other shapes: only what no header can hold is refused, and 'Bot ...'.
-  DISCORD_TOKEN: z
-    .string()
-    .regex(/^[\x21-\x7e]+$/, 'a bot token alone, without blanks and without "Bot" before it')
-    .optional(),
-  DISCORD_API_BASE: httpBase.default('https://discord.com/api'),
-  DISCORD_GUILD_ID: z.string().regex(SNOWFLAKE, "a server's id: 17 to 20 digits").optional(),
-  REDIS_URL: z.string().optional(),
-  YLEM_DATA_DIR: z.string().default('./data'),
-  YLEM_MODEL: z.string().optional(),
-  YLEM_MODELS_DIR: z.string().optional(),
-  YLEM_MODEL_MEMORY: memory(10e6, 100e12).optional(),
-  YLEM_SAFETY: oneOf(SAFETY).default('blur'),
-  YLEM_PROVIDERS: z
-    .string()
-    .transform(list)
-    .refine(
-      (names): names is Provider[] =>
-        names.length > 0 &&
-        new Set(names).size === names.length &&
-        names.every((name) => (PROVIDERS as readonly string[]).includes(name)),
-      `a list with commas of ${PROVIDERS.join(', ')}, each at most once`,
-    )
-    .default([...USUAL_PROVIDERS]),
-  YLEM_THREADS: number('whole', 1, 256).optional(),
-  YLEM_ENGINES: number('whole', 1, 8).default(1),
-  YLEM_SANDBOX: flag.optional(),
-  YLEM_SANDBOX_PORT: number('whole', 0, 65_535).optional(),
-  YLEM_ATTACHMENT_HOSTS: z
-    .string()
-    .transform(list)
-    .refine(
-      (hosts) => hosts.length > 0 && hosts.every((host) => HOST.test(host)),
-      'host names with commas between, each with :PORT where it is not the usual one',
-    )
-    .default(['cdn.discordapp.com', 'media.discordapp.net']),
-  YLEM_KEEP_DAYS: number('whole', 1, 36_500).default(30),
-  YLEM_KEEP_GB: number('decimal', 0.1, 100_000).default(5),
-  YLEM_QUEUE_PER_USER: number('whole', 1, 1000).default(10),
-  YLEM_QUEUE_TOTAL: number('whole', 1, 10_000).default(100),
+  DISCORD_TOKEN: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^[\x21-\x7e]+$/, 'a bot token alone, without blanks and without "Bot" before it'),
+    ),
+  ),
+  DISCORD_API_BASE: v.optional(httpBase, 'https://discord.com/api'),
+  DISCORD_GUILD_ID: v.optional(
+    v.pipe(v.string(), v.regex(SNOWFLAKE, "a server's id: 17 to 20 digits")),
+  ),
+  REDIS_URL: v.optional(v.string()),
+  YLEM_DATA_DIR: v.optional(v.string(), './data'),
+  YLEM_MODEL: v.optional(v.string()),
+  YLEM_MODELS_DIR: v.optional(v.string()),
+  YLEM_MODEL_MEMORY: v.optional(memory(10e6, 100e12)),
+  YLEM_SAFETY: v.optional(oneOf(SAFETY), 'blur'),
+  YLEM_PROVIDERS: v.optional(providers, USUAL_PROVIDERS.join(',')),
+  YLEM_THREADS: v.optional(number('whole', 1, 256)),
+  YLEM_ENGINES: v.optional(number('whole', 1, 8), '1'),
+  YLEM_SANDBOX: v.optional(flag),
+  YLEM_SANDBOX_PORT: v.optional(number('whole', 0, 65_535)),
+  YLEM_ATTACHMENT_HOSTS: v.optional(hosts, 'cdn.discordapp.com,media.discordapp.net'),
+  YLEM_KEEP_DAYS: v.optional(number('whole', 1, 36_500), '30'),
+  YLEM_KEEP_GB: v.optional(number('decimal', 0.1, 100_000), '5'),
+  YLEM_QUEUE_PER_USER: v.optional(number('whole', 1, 1000), '10'),
+  YLEM_QUEUE_TOTAL: v.optional(number('whole', 1, 10_000), '100'),
   // The ranges are the pipeline's LIMITS.
-  YLEM_MAX_STEPS: number('whole', 1, 150).default(150),
-  YLEM_MAX_SIDE: number('whole', 64, 2048).default(2048),
-  YLEM_PROMPT_WEIGHTING: flag.default(false),
-  YLEM_NOISE: oneOf(NOISE).default('cpu'),
-  YLEM_LOG_LEVEL: oneOf(LOG_LEVELS).default('info'),
+  YLEM_MAX_STEPS: v.optional(number('whole', 1, 150), '150'),
+  YLEM_MAX_SIDE: v.optional(number('whole', 64, 2048), '2048'),
+  YLEM_PROMPT_WEIGHTING: v.optional(flag, '0'),
+  YLEM_NOISE: v.optional(oneOf(NOISE), 'cpu'),
+  YLEM_LOG_LEVEL: v.optional(oneOf(LOG_LEVELS), 'info'),
 });
 
 /** Every variable the bot reads. */
-export const VARIABLES: readonly string[] = Object.keys(SCHEMA.shape);
+export const VARIABLES: readonly string[] = Object.keys(SCHEMA.entries);
 
 /** Set for tests and benchmarks; no settings of the bot. */
 const OTHER_VARIABLES = /^YLEM_(?:BENCH_|TEST_|OPENAPI$|CHROMIUM$)/;
@@ -217,18 +234,18 @@ export function loadConfig(env: NodeJS.ProcessEnv = environment()): Config {
       .map(([name, value]) => [name, value?.trim()] as const)
       .filter(([, value]) => value !== undefined && value !== ''),
   );
-  const parsed = SCHEMA.safeParse(given);
+  const parsed = v.safeParse(SCHEMA, given);
   const faults = parsed.success
     ? []
-    : parsed.error.issues.map((issue) => {
-        const name = String(issue.path[0]);
+    : parsed.issues.map((issue) => {
+        const name = String(issue.path?.[0].key);
         return `${name} must be ${issue.message}${shown(name, given[name])}`;
       });
   if (given.YLEM_SANDBOX === '0' && given.DISCORD_TOKEN === undefined) {
     faults.push('DISCORD_TOKEN must be set where YLEM_SANDBOX is 0');
   }
-  if (parsed.success && parsed.data.YLEM_QUEUE_PER_USER > parsed.data.YLEM_QUEUE_TOTAL) {
-    const { YLEM_QUEUE_PER_USER: perUser, YLEM_QUEUE_TOTAL: total } = parsed.data;
+  if (parsed.success && parsed.output.YLEM_QUEUE_PER_USER > parsed.output.YLEM_QUEUE_TOTAL) {
+    const { YLEM_QUEUE_PER_USER: perUser, YLEM_QUEUE_TOTAL: total } = parsed.output;
     faults.push(
       `YLEM_QUEUE_PER_USER must be at most YLEM_QUEUE_TOTAL, got ${perUser} and ${total}`,
     );
@@ -238,7 +255,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = environment()): Config {
       variables: faults.length,
     });
   }
-  const values = parsed.data;
+  const values = parsed.output;
   return deepFreeze({
     discord: {
       token: values.DISCORD_TOKEN,

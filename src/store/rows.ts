@@ -1,6 +1,6 @@
 // Between rows and values. What is stored as JSON is checked on its way in and on its way out.
 
-import { z } from 'zod';
+import * as v from 'valibot';
 import {
   type ExactStep,
   type GenerationParameters,
@@ -9,104 +9,111 @@ import {
 } from '../pipeline/types.js';
 import type { Generation, NewGeneration, OpenAnswer, ReplyTarget, StoredFile } from './types.js';
 
-const seed = z.int().min(0).max(0xffff_ffff);
+const number = v.pipe(v.number(), v.finite());
+const whole = v.pipe(v.number(), v.safeInteger());
+const atLeast = (minimum: number) => v.pipe(whole, v.minValue(minimum));
+const seed = v.pipe(atLeast(0), v.maxValue(0xffff_ffff));
+const name = v.pipe(v.string(), v.minLength(1));
+
+/** JSON text of what the schema wants. */
+const json = <T extends v.GenericSchema>(schema: T) => v.pipe(v.string(), v.parseJson(), schema);
 
 /** Loose: a parameter that a later version adds is kept. */
-const PARAMETERS = z.looseObject({
-  prompt: z.string(),
-  negativePrompt: z.string(),
+const PARAMETERS = v.looseObject({
+  prompt: v.string(),
+  negativePrompt: v.string(),
   seed,
-  steps: z.int().min(1),
-  guidanceScale: z.number(),
-  width: z.int().min(1),
-  height: z.int().min(1),
-  scheduler: z.exactOptional(z.enum(SCHEDULER_NAMES)),
-}) satisfies z.ZodType<GenerationParameters>;
+  steps: atLeast(1),
+  guidanceScale: number,
+  width: atLeast(1),
+  height: atLeast(1),
+  scheduler: v.exactOptional(v.picklist(SCHEDULER_NAMES)),
+}) satisfies v.GenericSchema<GenerationParameters>;
 
-const REPLY = z.object({
-  applicationId: z.string(),
-  interactionId: z.string(),
-  interactionToken: z.string(),
-  tokenExpiresAt: z.number(),
-  channelId: z.string(),
-  guildId: z.string().nullable(),
-  ephemeral: z.boolean(),
-  locale: z.string(),
-  attachmentLimit: z.number().min(0),
-  pressed: z.exactOptional(z.boolean()),
-  relief: z.exactOptional(
-    z.object({
-      interactionId: z.string(),
-      interactionToken: z.string(),
-      tokenExpiresAt: z.number(),
-      channelId: z.string(),
+const REPLY = v.object({
+  applicationId: v.string(),
+  interactionId: v.string(),
+  interactionToken: v.string(),
+  tokenExpiresAt: number,
+  channelId: v.string(),
+  guildId: v.nullable(v.string()),
+  ephemeral: v.boolean(),
+  locale: v.string(),
+  attachmentLimit: v.pipe(number, v.minValue(0)),
+  pressed: v.exactOptional(v.boolean()),
+  relief: v.exactOptional(
+    v.object({
+      interactionId: v.string(),
+      interactionToken: v.string(),
+      tokenExpiresAt: number,
+      channelId: v.string(),
     }),
   ),
-}) satisfies z.ZodType<Omit<ReplyTarget, 'messageId'>>;
+}) satisfies v.GenericSchema<Omit<ReplyTarget, 'messageId'>>;
 
-const OPEN_ANSWER = z.object({
-  applicationId: z.string(),
-  interactionId: z.string(),
-  interactionToken: z.string(),
-  tokenExpiresAt: z.number(),
-  channelId: z.string(),
-  ephemeral: z.boolean(),
-  locale: z.string(),
-}) satisfies z.ZodType<OpenAnswer>;
+const OPEN_ANSWER = v.object({
+  applicationId: v.string(),
+  interactionId: v.string(),
+  interactionToken: v.string(),
+  tokenExpiresAt: number,
+  channelId: v.string(),
+  ephemeral: v.boolean(),
+  locale: v.string(),
+}) satisfies v.GenericSchema<OpenAnswer>;
 
-const OPEN_ANSWER_ROW = z.object({ answer: json(OPEN_ANSWER) });
+const OPEN_ANSWER_ROW = v.object({ answer: json(OPEN_ANSWER) });
 
-const ROW = z.object({
-  id: z.string().min(1),
-  user_id: z.string(),
+const ROW = v.object({
+  id: name,
+  user_id: v.string(),
   parameters: json(PARAMETERS),
-  model: z.string(),
-  parent_id: z.string().nullable(),
-  parent_relation: z.enum(['reroll', 'vary', 'branch', 'edit']).nullable(),
-  branch_step: z.int().min(0).nullable(),
-  branch_seed: seed.nullable(),
+  model: v.string(),
+  parent_id: v.nullable(v.string()),
+  parent_relation: v.nullable(v.picklist(['reroll', 'vary', 'branch', 'edit'])),
+  branch_step: v.nullable(atLeast(0)),
+  branch_seed: v.nullable(seed),
   reply: json(REPLY),
-  message_id: z.string().nullable(),
-  created_at: z.number(),
-  state: z.enum(['queued', 'running', 'done', 'stopped', 'cancelled', 'failed']),
-  started_at: z.number().nullable(),
-  ended_at: z.number().nullable(),
-  step_index: z.int(),
-  step_total: z.int(),
-  failure: z.string().nullable(),
-  infotext: z.string().nullable(),
-  delivered: z.int(),
-  delivery_started_at: z.number().nullable(),
-  has_file: z.int(),
-  init_image: z.string().nullable(),
-  init_mask: z.string().nullable(),
+  message_id: v.nullable(v.string()),
+  created_at: number,
+  state: v.picklist(['queued', 'running', 'done', 'stopped', 'cancelled', 'failed']),
+  started_at: v.nullable(number),
+  ended_at: v.nullable(number),
+  step_index: whole,
+  step_total: whole,
+  failure: v.nullable(v.string()),
+  infotext: v.nullable(v.string()),
+  delivered: whole,
+  delivery_started_at: v.nullable(number),
+  has_file: whole,
+  init_image: v.nullable(v.string()),
+  init_mask: v.nullable(v.string()),
 });
 
-const STEP_ROW = z.object({
-  step: z.int(),
-  total: z.int(),
-  timestep: z.number(),
-  dims: json(z.array(z.int().min(1))),
-  latents: z.instanceof(Uint8Array),
-  predicted_original: z.instanceof(Uint8Array),
+const STEP_ROW = v.object({
+  step: whole,
+  total: whole,
+  timestep: number,
+  dims: json(v.array(atLeast(1))),
+  latents: v.instance(Uint8Array),
+  predicted_original: v.instance(Uint8Array),
 });
 
-const FILE_ROW = z.object({
-  type: z.string(),
-  width: z.int(),
-  height: z.int(),
-  bytes: z.instanceof(Uint8Array),
+const FILE_ROW = v.object({
+  type: v.string(),
+  width: whole,
+  height: whole,
+  bytes: v.instance(Uint8Array),
 });
 
 /** What a value is bound to in a statement. */
 export type Bound = string | number | null;
 
-/** The values of a new row, in the order of `NEW_COLUMNS`. Throws ZodError for what no row may hold. */
+/** The values of a new row, in the order of `NEW_COLUMNS`. Throws TypeError for what no row may hold. */
 export function newRow(generation: NewGeneration): Bound[] {
   const { messageId, ...reply } = generation.reply;
-  const parameters = PARAMETERS.parse(generation.parameters);
+  const parameters = parsed(PARAMETERS, generation.parameters);
   return [
-    z.string().min(1).parse(generation.id),
+    parsed(name, generation.id),
     generation.userId,
     JSON.stringify(parameters),
     generation.model,
@@ -114,7 +121,7 @@ export function newRow(generation: NewGeneration): Bound[] {
     generation.parentRelation,
     generation.branchStep,
     generation.branchSeed,
-    JSON.stringify(REPLY.parse(reply)),
+    JSON.stringify(parsed(REPLY, reply)),
     messageId,
     generation.createdAt,
     parameters.steps,
@@ -127,19 +134,19 @@ export const NEW_COLUMNS =
 /** A reply as two values: its JSON and its message. */
 export function replyRow(target: ReplyTarget): [string, string | null] {
   const { messageId, ...reply } = target;
-  return [JSON.stringify(REPLY.parse(reply)), messageId];
+  return [JSON.stringify(parsed(REPLY, reply)), messageId];
 }
 
 export function answerRow(answer: OpenAnswer): string {
-  return JSON.stringify(OPEN_ANSWER.parse(answer));
+  return JSON.stringify(parsed(OPEN_ANSWER, answer));
 }
 
 export function answerOf(row: unknown): OpenAnswer {
-  return OPEN_ANSWER_ROW.parse(row).answer;
+  return parsed(OPEN_ANSWER_ROW, row).answer;
 }
 
 export function generationOf(row: unknown): Generation {
-  const r = ROW.parse(row);
+  const r = parsed(ROW, row);
   return {
     id: r.id,
     userId: r.user_id,
@@ -167,7 +174,7 @@ export function generationOf(row: unknown): Generation {
 }
 
 export function stepOf(row: unknown): KeptStep {
-  const r = STEP_ROW.parse(row);
+  const r = parsed(STEP_ROW, row);
   return {
     index: r.step,
     total: r.total,
@@ -179,7 +186,7 @@ export function stepOf(row: unknown): KeptStep {
 }
 
 export function fileOf(row: unknown): StoredFile {
-  return FILE_ROW.parse(row);
+  return parsed(FILE_ROW, row);
 }
 
 /** @throws RangeError when the tensors do not have the shape that `dims` gives */
@@ -200,16 +207,10 @@ function halves(bytes: Uint8Array): Uint16Array {
   return new Uint16Array(whole.buffer, whole.byteOffset, whole.byteLength / 2);
 }
 
-function json<T extends z.ZodType>(schema: T) {
-  return z
-    .string()
-    .transform((text, context) => {
-      try {
-        return JSON.parse(text) as unknown;
-      } catch {
-        context.addIssue('no JSON');
-        return z.NEVER;
-      }
-    })
-    .pipe(schema as z.ZodType<z.output<T>, unknown>);
+/** @throws TypeError that says where the value is not what the schema wants */
+function parsed<T extends v.GenericSchema>(schema: T, value: unknown): v.InferOutput<T> {
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  throw new TypeError(`${v.getDotPath(issue) ?? 'value'}: ${issue.message}`);
 }

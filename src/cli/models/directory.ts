@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { lstat, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
-import { z } from 'zod';
+import * as v from 'valibot';
 import { type Config, embeddedModel } from '../../config.js';
 import { UserError } from '../../errors.js';
 import { badArgument } from '../arguments.js';
@@ -14,30 +14,28 @@ import { checkedName } from './names.js';
 /** Written into a pulled model: where each of its files came from. */
 export const SOURCE_FILE = 'source.json';
 
-const SOURCE = z.object({
-  hub: z.string(),
-  repository: z.string(),
-  revision: z.string(),
-  commit: z.string().regex(/^[0-9a-f]{40}$/),
-  folder: z.string(),
-  files: z.record(
-    z.string(),
-    z.object({
-      size: z.number().int().nonnegative(),
-      hash: z.object({ kind: z.enum(['sha256', 'git-sha1']), hex: z.string() }),
+const SOURCE = v.object({
+  hub: v.string(),
+  repository: v.string(),
+  revision: v.string(),
+  commit: v.pipe(v.string(), v.regex(/^[0-9a-f]{40}$/)),
+  folder: v.string(),
+  files: v.record(
+    v.string(),
+    v.object({
+      size: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+      hash: v.object({ kind: v.picklist(['sha256', 'git-sha1']), hex: v.string() }),
     }),
   ),
 });
 
-export type Source = z.infer<typeof SOURCE>;
+export type Source = v.InferOutput<typeof SOURCE>;
 
 /** Where a pulled model came from; undefined for one that was not pulled. */
 export async function readSource(directory: string): Promise<Source | undefined> {
   try {
-    const parsed = SOURCE.safeParse(
-      JSON.parse(await readFile(join(directory, SOURCE_FILE), 'utf8')),
-    );
-    return parsed.success ? parsed.data : undefined;
+    const found = JSON.parse(await readFile(join(directory, SOURCE_FILE), 'utf8'));
+    return v.is(SOURCE, found) ? found : undefined;
   } catch {
     return undefined;
   }
