@@ -1,7 +1,7 @@
 // The environment, parsed once: every variable with its default and range, and one error that
 // lists all that is wrong. `.env.example` explains the same variables; a test keeps the two alike.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -321,6 +321,12 @@ function warningsOf(given: Readonly<Record<string, string | undefined>>): string
   if (given.REDIS_URL !== undefined) {
     warnings.push(
       'REDIS_URL is set, but this version runs its queue in the bot process and does not use Redis.',
+    );
+  }
+  const models = given.YLEM_MODELS_DIR;
+  if (models !== undefined && !existsSync(path(models))) {
+    warnings.push(
+      `YLEM_MODELS_DIR names ${path(models)}, which does not exist: no models are offered from there.`,
     );
   }
   for (const name of Object.keys(given).sort()) {

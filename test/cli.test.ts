@@ -201,6 +201,7 @@ describe('ylem imagine', () => {
     const { status, stderr } = await ylem('imagine', 'x', '--out', 'z.png', '--model', folder);
     expect(status).toBe(1);
     expect(stderr).toMatch(/^ylem: [^\n]*model_index\.json[^\n]*\n$/);
+    expect(stderr).toContain(folder);
   });
 });
 

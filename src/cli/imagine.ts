@@ -66,7 +66,9 @@ async function paint(
   const settings = { modelDirectory, providers, safety, ...(threads !== undefined && { threads }) };
   const engine = createEngine(settings);
   try {
-    const info = await engine.ready;
+    const info = await engine.ready.catch((error: unknown) => {
+      throw located(error, modelDirectory);
+    });
     const load = performance.now() - from;
     const parameters = parametersOf(asked, info, begin);
     progress.say('reading the prompt');
@@ -152,6 +154,12 @@ const ASKED = new Set([
   'bad-clip-skip',
   'steps-range',
 ]);
+
+/** What is wrong with a model, with the directory that may be another one than was meant. */
+function located(error: unknown, directory: string): unknown {
+  if (!(error instanceof UserError) || error.message.includes(directory)) return error;
+  return new UserError(error.identifier, `${directory}: ${error.message}`, error.context);
+}
 
 function asArgument(error: unknown): unknown {
   return error instanceof UserError && ASKED.has(error.identifier)

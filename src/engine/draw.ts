@@ -8,6 +8,9 @@ import type { ModelRef } from './protocol.js';
 /** ms that the pictures of one evolution may take together: a run may wait for its next step */
 const BUDGET = 8000;
 
+/** What of a model it takes to draw its steps. */
+export type Drawer = Pick<Model, 'info' | 'decode' | 'decodeMs' | 'preview'>;
+
 /**
  * How the frames of an evolution are drawn: all in the same way, but where there is no time for all
  * of them the last one, which is the picture, still by the full VAE. Where nothing was decoded yet,
@@ -15,7 +18,7 @@ const BUDGET = 8000;
  * on this machine must not change what is shown.
  */
 export async function drawFor(
-  model: Model,
+  model: Drawer,
   steps: readonly KeptStep[],
   { kind, frames, show }: Pick<EvolutionOptions, 'kind' | 'frames' | 'show'>,
 ): Promise<Draw> {

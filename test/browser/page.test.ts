@@ -120,6 +120,21 @@ test('the bot completes what is typed', async () => {
   expect(await given()).toEqual({ prompt: 'a boat', style: 'watercolour' });
 });
 
+test('a list that was left with Escape comes back with an arrow key', async () => {
+  await page.keyboard.type('/paint');
+  await page.keyboard.press('Tab');
+  await page.getByRole('button', { name: 'private' }).click();
+  const choice = page.getByRole('option', { name: 'False' });
+  await choice.waitFor();
+  await page.keyboard.press('Escape');
+  await choice.waitFor({ state: 'hidden' });
+  await page.keyboard.press('ArrowDown');
+  await choice.waitFor();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  expect(await page.getByRole('combobox', { name: 'private' }).inputValue()).toBe('False');
+});
+
 test('an option that was added is not left out in silence when it is empty', async () => {
   await page.keyboard.type('/paint');
   await page.keyboard.press('Tab');

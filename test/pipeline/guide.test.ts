@@ -291,6 +291,16 @@ describe('prompt weighting', () => {
     );
   });
 
+  it('skips layers of the negative prompt too, where diffusers skips those of the prompt alone', async () => {
+    const model = await load(await variant(null, GRAPHS.skip));
+    // Where prompt and negative prompt come to the same embedding, guidance has nothing to go by.
+    const same = { ...P, prompt: 'a fox', negativePrompt: 'a fox', clipSkip: 1 };
+    const picture = async (guidanceScale: number, weighting: boolean) =>
+      (await paint(model, { ...same, guidanceScale, weighting })).data;
+    expect(await picture(9, true)).toEqual(await picture(2, true));
+    expect(await picture(9, false)).not.toEqual(await picture(2, false));
+  });
+
   it('beyond what a clip skip can take is refused', async () => {
     const model = await load(await variant(null, GRAPHS.skip));
     await expect(all(model, { ...P, clipSkip: 3 })).rejects.toMatchObject({

@@ -7,6 +7,7 @@ import { badArgument } from '../arguments.js';
 import { DOCTOR_HELP } from '../help.js';
 import { placeOf } from '../models/directory.js';
 import { inspectModel } from '../models/inspect.js';
+import { listModels } from '../models/list.js';
 import { shortPath } from '../models/pull.js';
 import { createTransfers } from '../models/transfers.js';
 import { type Colour, painter, printable, table } from '../style.js';
@@ -100,6 +101,10 @@ async function* examine(
     }
     const taken = config.providers.find((name) => working.has(name));
     yield* modelFindings(config, taken ?? 'cpu');
+    for (const { name, fault, isDefault } of await listModels(config)) {
+      if (fault === undefined || isDefault) continue; // the default one was told of above
+      yield { name: 'model', mark: 'warn', text: `${name} is damaged and not offered: ${fault}` };
+    }
   }
   yield await discordFinding(config, online);
   yield await sandboxFinding(config);

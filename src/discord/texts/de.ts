@@ -122,7 +122,7 @@ export const de: Texts = {
     'strength-too-small': ({ strength, steps, least }) =>
       `Bei einer Stärke von ${strength} bleibt in ${steps} ${steps === 1 ? 'Schritt' : 'Schritten'} nichts zu tun; nimm mindestens ${least} Schritte oder mehr Stärke.`,
     'steps-for-strength': ({ strength, steps, max }) =>
-      `Bei einer Stärke von ${strength} kann dieses Modell höchstens ${max} Schritte machen, nicht ${steps}; nimm weniger Schritte oder mehr Stärke.`,
+      `Bei einer Stärke von ${strength} kann dieses Modell höchstens ${max} ${max === 1 ? 'Schritt' : 'Schritte'} machen, nicht ${steps}; nimm weniger Schritte oder mehr Stärke.`,
     'image-not-finite': ({ model }) =>
       `Das Modell ${model} hat sich an diesem Bild verrechnet; versuch es mit einem anderen Bild oder Modell.`,
     'needs-mask': () => 'Dieses Modell malt nur innerhalb einer Maske: Gib Bild und Maske an.',

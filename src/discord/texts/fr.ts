@@ -123,7 +123,7 @@ export const fr: Texts = {
     'strength-too-small': ({ strength, steps, least }) =>
       `Une force de ${strength} ne laisse rien à faire en ${steps === 1 ? '1 étape' : `${steps} étapes`} ; prenez au moins ${least} étapes ou plus de force.`,
     'steps-for-strength': ({ strength, steps, max }) =>
-      `Avec une force de ${strength}, ce modèle peut faire ${max} étapes au plus, pas ${steps} ; prenez moins d’étapes ou plus de force.`,
+      `Avec une force de ${strength}, ce modèle peut faire ${max} ${max === 1 ? 'étape' : 'étapes'} au plus, pas ${steps} ; prenez moins d’étapes ou plus de force.`,
     'image-not-finite': ({ model }) =>
       `Le modèle ${model} s’est perdu dans ses calculs sur cette image ; essayez une autre image ou un autre modèle.`,
     'needs-mask': () =>

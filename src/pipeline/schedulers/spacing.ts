@@ -54,7 +54,7 @@ export function distilledTimesteps(
   if (left < n) {
     throw new UserError(
       'steps-for-strength',
-      `With a strength of ${strength} this model can do at most ${left} steps, not ${n}; take fewer steps or a greater strength.`,
+      `With a strength of ${strength} this model can do at most ${left} ${left === 1 ? 'step' : 'steps'}, not ${n}; take fewer steps or a greater strength.`,
       { strength, steps: n, max: left },
     );
   }

@@ -290,6 +290,12 @@ export class Field {
     const { suggestions } = this.host;
     if (event.isComposing) return;
     if (suggestions.key(event)) return;
+    // A list that was left with Esc, or by a choice, comes back.
+    if (this.#suggests && (event.key === 'ArrowDown' || event.key === 'ArrowUp')) {
+      event.preventDefault();
+      this.#suggest(true);
+      return;
+    }
     const takes = event.key === 'Enter' || (event.key === 'Tab' && !event.shiftKey);
     if (suggestions.open && suggestions.active && takes) {
       suggestions.take();

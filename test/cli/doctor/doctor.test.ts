@@ -72,6 +72,24 @@ describe('ylem doctor', () => {
     ]);
   });
 
+  it('names models that are damaged, and a models directory that is not there', async () => {
+    const models = join(folder, 'models');
+    await mkdir(join(models, 'torn'), { recursive: true });
+    await writeFile(join(models, 'torn', 'model_index.json'), '{');
+    const torn = await doctor({ ...CPU, YLEM_MODELS_DIR: models });
+    expect(torn.starts).toBe(true);
+    expect(torn.find('model')).toMatchObject([
+      { mark: 'ok' },
+      { mark: 'warn', text: expect.stringMatching(/^torn is damaged .*model_index\.json/) },
+    ]);
+    const absent = await doctor({ ...CPU, YLEM_MODELS_DIR: join(folder, 'modles') });
+    expect(absent.starts).toBe(true);
+    expect(absent.find('settings')).toMatchObject([
+      { mark: 'ok' },
+      { mark: 'warn', text: expect.stringMatching(/YLEM_MODELS_DIR names .*modles, which/) },
+    ]);
+  });
+
   it.each([['--frob'], ['now']])('%s ends with 2 and one line', async (arg) => {
     const { status, stdout, stderr } = await ylem(folder, {}, 'doctor', arg);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
