@@ -11,6 +11,7 @@ import { StoredAnswers } from './commands/open-answers.js';
 import { limitsWithin } from './commands/parameters.js';
 import type { Config } from './config.js';
 import { createClient, login, onClosedForGood } from './discord/client.js';
+import { within } from './discord/patience.js';
 import { registerCommands } from './discord/registration.js';
 import { MessageRest } from './discord/rest.js';
 import { UserError } from './errors.js';
@@ -18,6 +19,9 @@ import { discordOrSandbox } from './host.js';
 import { endOnSignal } from './process.js';
 import { createLocalQueue } from './queue/local.js';
 import { openStore } from './store/index.js';
+
+/** ms that people who are being answered when the bot ends are waited for */
+const PARTING = 500;
 
 /**
  * Serves Discord, or the sandbox, until the process is told to end.
@@ -41,10 +45,15 @@ export async function serve(config: Config, engines: EnginePool, logger: Logger)
 
   const client = createClient(host.apiBase);
   client.on(Events.Error, (err) => logger.warn({ err }, 'the gateway had an error'));
-  client.on(Events.InteractionCreate, (i) => void handleInteraction(i, bot));
+  const answering = new Set<Promise<void>>();
+  client.on(Events.InteractionCreate, (i) => {
+    const answered = handleInteraction(i, bot).finally(() => answering.delete(answered));
+    answering.add(answered);
+  });
   const giveUp = endOnSignal(logger, async () => {
     await generations.close(5000);
     await engines.close(1000);
+    await within(PARTING, Promise.all(answering)); // they still need Discord and the store
     await client.destroy();
     await store.close();
     await host.close();
@@ -56,9 +65,9 @@ export async function serve(config: Config, engines: EnginePool, logger: Logger)
     giveUp(new UserError('store-lost', `The store broke down (${message}); start the bot again.`)),
   );
 
-  const [applicationId] = await Promise.all([
+  const [applicationId, recovered] = await Promise.all([
     login(client, host.apiBase, host.token),
-    engines.allReady(),
+    generations.recover(),
   ]);
   const commands = commandData(rules.limits);
   const guildId = host.sandbox ? undefined : config.discord.guildId;
@@ -71,7 +80,6 @@ export async function serve(config: Config, engines: EnginePool, logger: Logger)
     { registered },
     registered ? 'commands were registered' : 'commands are as they were',
   );
-  const recovered = await generations.recover();
   if (recovered > 0) logger.info({ recovered }, 'took up what was unfinished');
   void answers.tell(left);
   keepHouse(store, config.keep, logger);

@@ -54,11 +54,14 @@ function complain(message: string): 2 {
   return 2;
 }
 
-// Whoever reads may stop early, as `head` does.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
-});
+// Whoever reads may stop early, as `head` does. The bot goes on without a reader of its log.
+const serves = process.argv[2] === 'start' || process.argv[2] === 'sandbox';
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    if (!serves) process.exit(0);
+  });
+}
 
 try {
   process.exitCode = await run(process.argv.slice(2));

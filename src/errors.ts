@@ -19,3 +19,7 @@ export class UserError extends Error {
     this.context = context;
   }
 }
+
+/** For whoever asks for something while the process ends. */
+export const shuttingDown = (): UserError =>
+  new UserError('shutting-down', 'I am just restarting; try again in a moment.');

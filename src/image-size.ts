@@ -54,12 +54,15 @@ export function isWhole(bytes: Buffer, { type }: PictureKind): boolean {
   }
 }
 
+/** 'IEND' */
+const PNG_END = 0x49454e44;
+
 /** Chunks of a length, a name, that many bytes and a checksum, up to IEND. */
 function pngEnds(bytes: Buffer): boolean {
   let at = 8;
   while (at + 12 <= bytes.length) {
     const next = at + 12 + bytes.readUInt32BE(at);
-    if (ascii(bytes, at + 4, at + 8) === 'IEND') return next <= bytes.length;
+    if (bytes.readUInt32BE(at + 4) === PNG_END) return next <= bytes.length;
     at = next;
   }
   return false;

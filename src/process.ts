@@ -3,6 +3,7 @@
 
 import type { Logger } from 'pino';
 import { withoutRequest } from './commands/log-safe.js';
+import { EngineDied } from './engine/types.js';
 import { UserError } from './errors.js';
 
 /** ms that an orderly end may take, below the 10 s that service managers grant */
@@ -62,11 +63,11 @@ export function endOnBugs(logger: Logger): void {
 /** Says why the bot cannot run and ends the process, whatever connections are still being tried. */
 export function exitOn(error: unknown, logger: Logger): void {
   if (ending) return; // told to end while it was starting: that is under way
-  if (error instanceof UserError) complain(error);
+  if (error instanceof UserError || error instanceof EngineDied) complain(error);
   else logger.fatal({ err: withoutRequest(error) }, 'could not start');
   process.exit(1);
 }
 
-function complain({ message }: UserError): void {
+function complain({ message }: Error): void {
   process.stderr.write(`ylem: ${message.replaceAll('\n', ' ')}\n`);
 }

@@ -10,6 +10,8 @@ export class Claims {
   readonly #store: Store;
   /** by person, as the store has them; only of those for whom something waits or is being looked up */
   readonly #known = new Map<string, Promise<readonly string[]>>();
+  /** ids that are being sent: nobody else takes them meanwhile */
+  readonly #taken = new Set<string>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -20,20 +22,32 @@ export class Claims {
     await this.#change(userId, (ids) => [...ids.filter((one) => one !== id), id].slice(-MOST));
   }
 
-  /** All that wait for a person. They wait no longer: whoever takes them sends them. */
+  /**
+   * All that wait for a person and that nobody is sending. Whoever takes one sends it, and says
+   * `done` or `putBack`; a process that ends before leaves it to the next.
+   */
   async take(userId: string): Promise<readonly string[]> {
     const known = this.#of(userId);
-    if ((await known).length === 0) {
+    const waiting = await known;
+    if (waiting.length === 0) {
       // Most people have nothing waiting: they are not remembered.
       if (this.#known.get(userId) === known) this.#known.delete(userId);
       return [];
     }
-    let taken: readonly string[] = [];
-    await this.#change(userId, (ids) => {
-      taken = ids;
-      return [];
-    });
-    return taken;
+    const free = waiting.filter((id) => !this.#taken.has(id));
+    for (const id of free) this.#taken.add(id);
+    return free;
+  }
+
+  /** It has reached its owner, or never will. */
+  async done(userId: string, id: string): Promise<void> {
+    await this.#change(userId, (ids) => ids.filter((one) => one !== id));
+    this.#taken.delete(id);
+  }
+
+  /** It waits on. */
+  putBack(id: string): void {
+    this.#taken.delete(id);
   }
 
   #of(userId: string): Promise<readonly string[]> {

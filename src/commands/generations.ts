@@ -13,7 +13,7 @@ import { within } from '../discord/patience.js';
 import type { MessageRest } from '../discord/rest.js';
 import { textsFor } from '../discord/texts/index.js';
 import { EngineDied, type OfferedModel, RunCancelled } from '../engine/types.js';
-import { UserError } from '../errors.js';
+import { shuttingDown, UserError } from '../errors.js';
 import { checkParameters } from '../pipeline/parameters.js';
 import type { GenerationParameters } from '../pipeline/types.js';
 import type { Queue } from '../queue/types.js';
@@ -108,7 +108,7 @@ export class Generations {
    */
   async begin(exchange: Exchange, wishes: readonly Wish[], ephemeral: boolean): Promise<void> {
     if (this.#closing) {
-      throw new UserError('shutting-down', 'I am just restarting; try again in a moment.');
+      throw shuttingDown();
     }
     // All wishes of one interaction are for one model.
     const model = await modelOf(this.#engines, exchange, ephemeral, wishes[0]?.parameters.model);
@@ -222,7 +222,7 @@ export class Generations {
   seen(exchange: Exchange): void {
     const { token } = exchange;
     if (token === undefined || this.#closing) return;
-    this.#handOver(exchange, token).catch((error: unknown) => this.#bug(error, undefined));
+    this.#track(this.#handOver(exchange, token));
     for (const job of this.#jobs.values()) {
       const { userId, reply } = job.generation;
       if (userId !== exchange.userId || !reply.ephemeral) continue;
@@ -235,22 +235,31 @@ export class Generations {
   /** Sends what waits for a person along with something that they did, to them alone. */
   async #handOver(exchange: Exchange, token: ReplyToken): Promise<void> {
     for (const id of await this.#claims.take(exchange.userId)) {
-      const generation = await this.#store.get(id);
-      if (generation === undefined) continue; // removed meanwhile
-      const { parameters, reply } = generation;
-      const model = this.#engines.offered.find(({ name }) => name === parameters.model);
-      const facts = factsOf(generation, model?.defaultScheduler ?? '');
-      const body = await endOf(this.#store, generation, facts, textsFor(exchange.locale));
-      const { applicationId } = reply;
-      const address = { ...token, applicationId, messageId: null, ephemeral: true };
-      try {
-        await this.#rest.followUp(address, body);
-      } catch (error) {
+      const settled = await this.#hand(id, exchange, token).catch((error: unknown) => {
         const { kind } = failureOf(error);
         if (kind === 'refused') this.#bug(error, id);
-        else await this.#claims.add(exchange.userId, id);
-      }
+        return kind === 'refused' && !(error instanceof UserError); // the store may do it later
+      });
+      if (settled) await this.#claims.done(exchange.userId, id);
+      else this.#claims.putBack(id);
     }
+  }
+
+  /** @returns false where it has to wait on */
+  async #hand(id: string, exchange: Exchange, token: ReplyToken): Promise<boolean> {
+    const generation = await this.#store.get(id);
+    if (generation === undefined) return true; // removed meanwhile
+    const { parameters, reply } = generation;
+    const model = this.#engines.offered.find(({ name }) => name === parameters.model);
+    const facts = factsOf(generation, model?.defaultScheduler ?? '');
+    const body = await endOf(this.#store, generation, facts, textsFor(exchange.locale));
+    // What was painted for a wider limit waits for it to come back; /steps has it meanwhile.
+    const size = body.files.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    if (size > exchange.attachmentLimit) return false;
+    const { applicationId } = reply;
+    const address = { ...token, applicationId, messageId: null, ephemeral: true };
+    await this.#rest.followUp(address, body);
+    return true;
   }
 
   #keepReply(job: Job): void {
@@ -267,11 +276,17 @@ export class Generations {
 
   /**
    * Takes up what an earlier process left: jobs are queued again past all limits, files that were
-   * not delivered are delivered.
+   * not delivered are delivered. Resolves when the engines are ready.
    * @returns how many there were
    */
   async recover(): Promise<number> {
-    await this.#engines.allReady();
+    const ready = this.#engines.allReady();
+    // Their buttons are there from the start, and their turn comes when the model has. Where it never
+    // does the process ends, and the next one takes them up.
+    const gate = ready.then(
+      () => {},
+      () => new Promise<never>(() => {}),
+    );
     const unfinished = (await this.#store.unfinished()).filter((g) => !this.#jobs.has(g.id));
     const firsts = new Map<string, Job>();
     for (const generation of unfinished) {
@@ -284,7 +299,7 @@ export class Generations {
       if (messageId !== null && !firsts.has(interactionId)) firsts.set(interactionId, job);
       if (generation.state === 'queued' || generation.state === 'running') {
         if (isOffered(model) && generation.model === modelName(model)) {
-          this.#enqueue(job, Promise.resolve(), true);
+          this.#enqueue(job, gate, true);
         } else {
           const changed = 'The model was changed before this picture began.';
           const error = isOffered(model) ? new UserError('model-changed', changed) : model;
@@ -295,6 +310,7 @@ export class Generations {
       }
     }
     if (unfinished.length > 0) this.#showPlaces();
+    await ready;
     return unfinished.length;
   }
 
@@ -426,9 +442,14 @@ export class Generations {
         // A bug of ours, logged by now. The picture is kept for /steps; the reply says what it can.
         delivery = await job.live.finish(endedPanel(job.facts, job.texts.broke(job.id), job.texts));
       }
-      // Where the bot may not write it reaches its owner with whatever they do next.
+      // Where the bot may not write it reaches its owner with whatever they do next, and so does what
+      // their own token may upload, but not the bot's.
       const forbidden = delivery === 'forbidden';
-      if (forbidden || job.transport.noticed) await this.#claims.add(job.generation.userId, job.id);
+      const tooLarge = delivery === 'too-large';
+      if (tooLarge)
+        delivery = await job.live.finish(endedPanel(job.facts, job.texts.tooLarge, job.texts));
+      if (forbidden || tooLarge || job.transport.noticed)
+        await this.#claims.add(job.generation.userId, job.id);
       if (delivery !== 'abandoned') await this.#store.delivered(job.id, job.transport.messageId);
       if (forbidden)
         this.#logger.warn(

@@ -1,6 +1,7 @@
 // /imagine: paints a prompt, or nothing but noise and what the model makes of it.
 
 import { ApplicationCommandOptionType } from 'discord-api-types/v10';
+import { cut } from '../discord/display.js';
 import { textsFor } from '../discord/texts/index.js';
 import { LIMITS } from '../pipeline/parameters.js';
 import { described, EVERYWHERE, named } from './data.js';
@@ -193,15 +194,19 @@ export const imagine: SlashCommand = {
     const choices: { name: string; value: string }[] =
       name === 'model'
         ? models.map((model) => ({
-            name: model.isDefault
-              ? `${model.name} · ${textsFor(exchange.locale).usual}`
-              : model.name,
+            name: cut(
+              model.isDefault ? `${model.name} · ${textsFor(exchange.locale).usual}` : model.name,
+              CHOICE_LENGTH,
+            ),
             value: model.name,
           }))
         : name === 'scheduler'
           ? schedulersFor(info)
               .map((scheduler) => ({
-                name: scheduler === own ? `${scheduler} · ${info?.name}` : scheduler,
+                name: cut(
+                  scheduler === own ? `${scheduler} · ${info?.name}` : scheduler,
+                  CHOICE_LENGTH,
+                ),
                 value: scheduler as string,
               }))
               .sort((a, b) => Number(b.value === own) - Number(a.value === own))
@@ -212,10 +217,13 @@ export const imagine: SlashCommand = {
   },
 };
 
-/** Those that hold what was typed, the ones that begin with it first. */
+/** Characters that Discord takes of a choice's name and value. */
+const CHOICE_LENGTH = 100;
+
+/** Those that hold what was typed, the ones that begin with it first. What Discord would not take is left out. */
 function matching<T extends { readonly value: string }>(choices: readonly T[], typed: string): T[] {
   const wanted = typed.trim().toLowerCase();
   const at = (choice: T) => choice.value.toLowerCase().indexOf(wanted);
-  const found = choices.filter((choice) => at(choice) >= 0);
+  const found = choices.filter((choice) => at(choice) >= 0 && choice.value.length <= CHOICE_LENGTH);
   return [...found.filter((choice) => at(choice) === 0), ...found.filter((one) => at(one) > 0)];
 }

@@ -104,10 +104,11 @@ async function refuse(
 ): Promise<boolean> {
   const id = randomUUID().slice(0, 8);
   const failure = failureOf(error);
-  if (isOutOfReach(failure)) {
+  if (isOutOfReach(failure) || failure.kind === 'acknowledged') {
+    // Acknowledged: by another process with this bot's token, whose answer stands.
     bot.logger.warn(
-      { id, interaction: interaction.id },
-      'the interaction was void before it was answered',
+      { id, interaction: interaction.id, kind: failure.kind },
+      'the interaction was void, or another process answers it',
     );
     return true;
   }

@@ -4,5 +4,7 @@
 export function withoutRequest(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const { name, message, stack } = error;
-  return { type: name, message, stack, ...('code' in error ? { code: error.code } : {}) };
+  const safe = { message, stack, ...('code' in error ? { code: error.code } : {}) };
+  // Of what has no constructor the log tells the name as its type.
+  return Object.defineProperty(Object.assign(Object.create(null), safe), 'name', { value: name });
 }

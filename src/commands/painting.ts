@@ -91,7 +91,10 @@ export class Painter {
       signal.addEventListener('abort', abort, { once: true });
       job.begin(run);
       try {
-        const result = await run.result;
+        const result = await run.result.catch((error: unknown) => {
+          signal.throwIfAborted(); // whoever gave it up says why; the run knows only that it ended
+          throw error;
+        });
         const endedAt = Date.now();
         await kept;
         const { image, infotext, stopped, flagged, index, total } = result;
@@ -105,7 +108,7 @@ export class Painter {
           .finish(id, { state: stopped ? 'stopped' : 'done', file, infotext }, endedAt)
           .catch((error: unknown) => this.#bug(error, id));
         const { work, model } = entryOf(job.generation);
-        const done = work * (result.timings.unet.length / total);
+        const done = work * (result.timings.steps / total);
         // Without the loading of the model: the next picture does not wait for it.
         this.#queue.measured(done, result.timings.total - result.timings.load, model);
         this.#logger.info({ id, steps: index, ms: endedAt - startedAt }, 'painted');

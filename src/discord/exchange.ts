@@ -199,6 +199,8 @@ export class Exchange {
       } catch (error) {
         const failure = failureOf(error);
         if (failure.kind === 'acknowledged' && lost) return undefined;
+        // What Discord did not take is no answer: the person can still be told.
+        if (failure.kind === 'refused' || failure.kind === 'too-large') this.#answered = undefined;
         if (failure.kind !== 'later') throw error;
         lost ||= failure.lost;
         const wait = failure.afterMs ?? Math.min(backoff(attempt) / 2, 500);
@@ -209,9 +211,13 @@ export class Exchange {
   }
 }
 
+/** Stands where a public "thinking" stood, until it is deleted. */
+const ELLIPSIS = textOnly('…');
+
 /**
  * Tells the person, and nobody else, instead of what they wait for. A public "thinking" cannot become
- * private, so it is deleted and the sentence follows privately.
+ * private, and Discord takes a message that follows it for its answer: so it is answered, the sentence
+ * follows privately, and the answer is deleted.
  */
 export async function refuseDeferred(
   rest: MessageRest,
@@ -219,8 +225,9 @@ export async function refuseDeferred(
   body: MessageBody,
 ): Promise<void> {
   if (address.ephemeral) return persist(() => rest.editByToken(address, body));
-  await persist(() => rest.deleteByToken(address));
+  await persist(() => rest.editByToken(address, ELLIPSIS));
   await persist(() => rest.followUp({ ...address, ephemeral: true }, body));
+  await persist(() => rest.deleteByToken(address));
 }
 
 /** Until it has arrived, or there is nobody to arrive at. */

@@ -14,11 +14,10 @@ export type Transport = (body: MessageBody, final: boolean) => Promise<Sent>;
 
 /**
  * What became of the final state: it stands on Discord; there is no message left to carry it; the bot
- * may not write where it would stand; or
- * Discord finds fault with it; or it was given up for now (the bot stops, or Discord answered nothing
- * for too long).
+ * may not write where it would stand; its file is too large for the way that is left; Discord finds
+ * fault with it; or it was given up for now (the bot stops, or Discord answered nothing for too long).
  */
-export type Delivery = 'delivered' | 'gone' | 'forbidden' | 'refused' | 'abandoned';
+export type Delivery = 'delivered' | 'gone' | 'forbidden' | 'too-large' | 'refused' | 'abandoned';
 
 /** ms between tries where the bot may not write: who refuses often is refused altogether. */
 const CLOSED_PACE = 60_000;
@@ -86,9 +85,12 @@ export class LiveReply {
     return [this.#final, this.#farewell, this.#outcome].some((one) => one !== undefined);
   }
 
-  /** The last state: resolves when its fate is known. After 'refused' another may be tried. */
+  /**
+   * The last state: resolves when its fate is known. After 'refused' and 'too-large' another may be
+   * tried.
+   */
   async finish(body: MessageBody): Promise<Delivery> {
-    if (this.#outcome === 'refused') this.#outcome = undefined;
+    if (this.#outcome === 'refused' || this.#outcome === 'too-large') this.#outcome = undefined;
     this.#final = body;
     this.#frame = undefined;
     this.#source = undefined;
@@ -189,7 +191,7 @@ export class LiveReply {
         if (failure.kind !== 'later') {
           if (failure.kind === 'refused') this.#onRefused(error);
           const { kind } = failure;
-          this.#outcome = kind === 'refused' || kind === 'forbidden' ? kind : 'gone';
+          this.#outcome = kind === 'token' || kind === 'acknowledged' ? 'gone' : kind;
           return;
         }
         const wait = failure.afterMs ?? backoff(attempt);

@@ -33,6 +33,12 @@ const DEFAULTS: Readonly<Record<string, Json>> = {
   default_member_permissions: null,
 };
 
+/** Discord leaves out translations that are the text itself. */
+const TRANSLATED: Readonly<Record<string, string>> = {
+  name_localizations: 'name',
+  description_localizations: 'description',
+};
+
 /** Lists of values whose order means nothing. Options and choices are shown in theirs. */
 const SETS: ReadonlySet<string> = new Set(['contexts', 'integration_types', 'channel_types']);
 
@@ -46,6 +52,12 @@ function normal(value: unknown, key = ''): Json {
     for (const [name, field] of Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) {
       if (SERVER_FIELDS.has(name) || field === undefined || field === null) continue;
       const clean = normal(field, name);
+      const original = TRANSLATED[name];
+      if (original !== undefined) {
+        const text = (value as Record<string, unknown>)[original];
+        for (const [locale, translation] of Object.entries(clean as object))
+          if (translation === text) delete (clean as { [key: string]: Json })[locale];
+      }
       if (name in DEFAULTS && DEFAULTS[name] === clean) continue;
       if (typeof clean === 'object' && clean !== null && Object.keys(clean).length === 0) continue;
       result[name] = clean;

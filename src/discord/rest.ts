@@ -21,6 +21,17 @@ export interface Sent {
   readonly paceMs: number;
 }
 
+/** How long a call may take: so many ms in any case, and so many more for each byte of its files. */
+export interface Patience {
+  readonly call: number;
+  readonly byte: number;
+}
+
+/** Files at 50 kB/s at least. */
+const PATIENCE: Patience = { call: 10_000, byte: 1 / 50 };
+/** ms beyond which no call is waited for */
+const LONGEST = 600_000;
+
 /** ms between edits where no header says otherwise: 5 in 5 s is what is commonly seen. */
 const DEFAULT_PACE = 1000;
 
@@ -33,16 +44,18 @@ type FirstAnswer =
 
 export class MessageRest {
   readonly #rest: REST;
+  readonly #patience: Patience;
 
   /**
    * @param api base address without `/v10`, such as https://discord.com/api
    * @param token the bot's
    */
-  constructor(api: string, token: string) {
+  constructor(api: string, token: string, patience = PATIENCE) {
+    this.#patience = patience;
     this.#rest = new REST({
       api,
       retries: 0,
-      timeout: 10_000,
+      timeout: LONGEST,
       rejectOnRateLimit: () => true,
       // Interactions' endpoints do not count against the bot's 50 calls a second; a global limit
       // that Discord does declare is kept all the same.
@@ -62,7 +75,8 @@ export class MessageRest {
       auth: false,
       ...files,
     });
-    return result?.resource?.message?.id;
+    // Discord promises the message itself for some kinds of answers only.
+    return result?.resource?.message?.id ?? result?.interaction?.response_message_id;
   }
 
   /** Replaces a message's content, components and files with the interaction's token. */
@@ -116,23 +130,28 @@ export class MessageRest {
   }
 
   async deleteByToken(address: ReplyAddress): Promise<void> {
-    await this.#rest.delete(
-      Routes.webhookMessage(
+    await this.#queue({
+      method: RequestMethod.Delete,
+      fullRoute: Routes.webhookMessage(
         address.applicationId,
         address.interactionToken,
         address.messageId ?? ORIGINAL,
       ),
-      { auth: false },
-    );
+      auth: false,
+    });
   }
 
   async deleteByBot(channelId: string, messageId: string): Promise<void> {
-    await this.#rest.delete(Routes.channelMessage(channelId, messageId));
+    await this.#queue({
+      method: RequestMethod.Delete,
+      fullRoute: Routes.channelMessage(channelId, messageId),
+    });
   }
 
   /**
-   * The newest of the bot's own messages in a channel that names `marker` in its buttons, its
-   * nonce or its files: how a message is found again whose making was never confirmed.
+   * The newest of the bot's own messages in a channel that names `marker` in its buttons or its
+   * files: how a message is found again whose making was never confirmed. (Discord tells no nonce
+   * of a message that is looked up.)
    */
   async find(
     applicationId: string,
@@ -147,13 +166,15 @@ export class MessageRest {
     return messages.find(
       (message) =>
         (message.author.id === applicationId || message.application_id === applicationId) &&
-        (message.nonce === marker ||
-          JSON.stringify(message.components ?? []).includes(`:${marker}`) ||
+        (JSON.stringify(message.components ?? []).includes(`:${marker}`) ||
           message.attachments.some((file) => file.filename.includes(marker))),
     );
   }
 
-  /** A message as it is now; undefined where there is none or the bot may not read it. */
+  /**
+   * A message as it is now; undefined where there is none or the bot may not read it. Of other
+   * people's, Discord tells this bot neither text nor attachments.
+   */
   async message(channelId: string, messageId: string): Promise<APIMessage | undefined> {
     try {
       return await this.#json<APIMessage>({
@@ -167,13 +188,20 @@ export class MessageRest {
   }
 
   async #send(request: InternalRequest): Promise<Sent> {
-    const response = await this.#rest.queueRequest(request);
+    const response = await this.#queue(request);
     const message = (await parseResponse(response)) as Partial<APIMessage> | null;
     return { messageId: message?.id, paceMs: pace(response.headers) };
   }
 
   async #json<T>(request: InternalRequest): Promise<T> {
-    return (await parseResponse(await this.#rest.queueRequest(request))) as T;
+    return (await parseResponse(await this.#queue(request))) as T;
+  }
+
+  #queue(request: InternalRequest): ReturnType<REST['queueRequest']> {
+    const bytes = (request.files ?? []).reduce((sum, { data }) => sum + sizeOf(data), 0);
+    const { call, byte } = this.#patience;
+    const signal = AbortSignal.timeout(Math.ceil(call + bytes * byte));
+    return this.#rest.queueRequest({ ...request, signal });
   }
 }
 
@@ -187,6 +215,8 @@ export function pace(headers: { get(name: string): string | null }): number {
   if (!Number.isFinite(remaining) || !Number.isFinite(resetMs)) return DEFAULT_PACE;
   return Math.ceil(remaining <= 1 ? resetMs : resetMs / remaining);
 }
+
+const sizeOf = (data: unknown): number => (data instanceof Uint8Array ? data.length : 0);
 
 /** Nobody is ever pinged, whatever a prompt says. */
 const SILENT = { parse: [] };

@@ -1,7 +1,7 @@
 // Brings the states of one reply to Discord by whatever way still exists: the interaction's token,
 // the bot's own token once that has died, or a new message where there is none to edit.
 
-import { failureOf } from './failures.js';
+import { failureOf, isArchived } from './failures.js';
 import { type MessageBody, ORIGINAL, type ReplyAddress, type ReplyToken } from './message.js';
 import type { MessageRest, Sent } from './rest.js';
 
@@ -149,7 +149,11 @@ export class ReplyTransport {
   async #byBot(body: MessageBody, final: boolean): Promise<Sent> {
     if (this.messageId === null) await this.#look();
     if (this.messageId !== null) {
-      return this.#rest.editByBot(this.#address.channelId, this.messageId, body);
+      try {
+        return await this.#rest.editByBot(this.#address.channelId, this.messageId, body);
+      } catch (error) {
+        if (!final || !isArchived(error)) throw error;
+      }
     }
     if (!final) return OUT_OF_REACH;
     return this.#make(() => this.#rest.post(this.#address.channelId, body, this.#marker));

@@ -11,30 +11,35 @@ const BUDGET = 8000;
 /** What of a model it takes to draw its steps. */
 export type Drawer = Pick<Model, 'info' | 'decode' | 'decodeMs' | 'preview'>;
 
+/** Which frames of an evolution the full VAE draws. */
+export type Decoded = 'all' | 'last' | 'none';
+
 /**
  * How the frames of an evolution are drawn: all in the same way, but where there is no time for all
  * of them the last one, which is the picture, still by the full VAE. Where nothing was decoded yet,
  * the last step is, to learn what that costs; what counts is the quickest time, since others at work
  * on this machine must not change what is shown.
  */
-export async function drawFor(
+export async function decodedFrames(
   model: Drawer,
   steps: readonly KeptStep[],
   { kind, frames, show }: Pick<EvolutionOptions, 'kind' | 'frames' | 'show'>,
-): Promise<Draw> {
-  const quick: Draw = async (latents) =>
-    enlarge(await model.preview(latents), latents, model.info.vaeScale);
+): Promise<Decoded> {
   const last = steps.at(-1);
-  if (kind !== 'changes' && last !== undefined) {
-    const shown = keptTensor(last, show);
-    if (model.decodeMs(shown) === undefined) await model.decode(shown);
-    const count = kind === 'sheet' ? Math.min(frames, steps.length) : steps.length;
-    const each = model.decodeMs(shown) ?? 0;
-    if (each * count <= BUDGET) return (latents) => model.decode(latents);
-    if (each <= BUDGET)
-      return (latents, isLast) => (isLast ? model.decode(latents) : quick(latents, isLast));
-  }
-  return quick;
+  if (kind === 'changes' || last === undefined) return 'none';
+  const shown = keptTensor(last, show);
+  if (model.decodeMs(shown) === undefined) await model.decode(shown);
+  const count = kind === 'sheet' ? Math.min(frames, steps.length) : steps.length;
+  const each = model.decodeMs(shown) ?? 0;
+  if (each * count <= BUDGET) return 'all';
+  return each <= BUDGET ? 'last' : 'none';
+}
+
+export function drawWith(model: Drawer, decoded: Decoded): Draw {
+  return async (latents, isLast) =>
+    decoded === 'all' || (decoded === 'last' && isLast)
+      ? model.decode(latents)
+      : enlarge(await model.preview(latents), latents, model.info.vaeScale);
 }
 
 /** px per latent of nearly every VAE, where the model that could tell is gone */

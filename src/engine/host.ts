@@ -5,13 +5,14 @@ import {
   type Draw,
   encodeWithin,
   evolution,
-  fromKept,
+  keptTensor,
   kindOf,
   type Model,
   readInfotext,
+  type Turn,
 } from '../pipeline/index.js';
-import type { KeptStep } from '../pipeline/types.js';
-import { drawFor, quickDraw } from './draw.js';
+import type { EncodedImage } from '../pipeline/types.js';
+import { type Decoded, decodedFrames, drawWith, quickDraw } from './draw.js';
 import { LoadedModels, WornOut } from './loaded.js';
 import { type Attempt, Painter, type Send } from './painter.js';
 import {
@@ -34,6 +35,8 @@ export class Host {
   #lane: Promise<unknown> = Promise.resolve();
   /** ends when the runs that were asked for so far have ended */
   #runs: Promise<unknown> = Promise.resolve();
+  /** ends when the evolutions that were asked for so far are encoded */
+  #evolutions: Promise<unknown> = Promise.resolve();
 
   /** @param lost called when no model call can succeed in this process any more */
   constructor(send: Send, lost: (error: AcceleratorLost) => void = () => {}) {
@@ -149,7 +152,7 @@ export class Host {
 
   async #answer(id: number, request: EngineRequest): Promise<void> {
     try {
-      const value = await this.#exclusive(() => this.#do(request));
+      const value = await this.#do(request);
       await this.#send({ kind: 'reply', id, value });
     } catch (error) {
       if (isForTheNext(error)) return;
@@ -160,32 +163,45 @@ export class Host {
   async #do(request: EngineRequest): Promise<EngineReplies[EngineRequest['kind']]> {
     switch (request.kind) {
       case 'evolution': {
-        const { steps, options, maxBytes } = request;
-        const draw = await this.#draw(request.model, steps, options);
-        return evolution(steps, options, maxBytes, draw);
+        // One after the other: between the steps of a run stands the drawing of one at most.
+        const file = this.#evolutions.then(() => this.#evolution(request));
+        this.#evolutions = file.catch(() => {});
+        return file;
       }
       case 'picture': {
-        const { step, show, maxBytes } = request;
-        const options = { kind: 'sheet', frames: 1, show } as const;
-        const draw = await this.#draw(request.model, [step], options);
-        const { latents, predictedOriginal } = fromKept(step);
-        const shown = show === 'prediction' ? predictedOriginal : latents;
-        return encodeWithin(await draw(shown, true), maxBytes);
+        const { model: ref, step, show, maxBytes } = request;
+        const picture = await this.#exclusive(async () => {
+          const model = await this.#borrow(ref);
+          const options = { kind: 'sheet', frames: 1, show } as const;
+          const draw =
+            model === undefined
+              ? await quickDraw(ref, [step])
+              : drawWith(model, await decodedFrames(model, [step], options));
+          return draw(keptTensor(step, show), true);
+        });
+        return encodeWithin(picture, maxBytes);
       }
       case 'infotext':
         return readInfotext(request.png);
     }
   }
 
-  async #draw(
-    ref: ModelRef | undefined,
-    steps: readonly KeptStep[],
-    options: Parameters<typeof drawFor>[2],
-  ): Promise<Draw> {
-    // A plot of changes needs no pictures.
-    const model = options.kind === 'changes' ? undefined : await this.#borrow(ref);
-    if (model !== undefined) return drawFor(model, steps, options);
-    return quickDraw(ref, steps);
+  async #evolution(request: Extract<EngineRequest, { kind: 'evolution' }>): Promise<EncodedImage> {
+    const { model: ref, steps, options, maxBytes } = request;
+    let decoded: Decoded | undefined;
+    let draw: Draw = () => Promise.reject(new Error('Expected a turn before the first frame'));
+    const turn: Turn = (work) =>
+      this.#exclusive(async () => {
+        // Since the last turn a run may have taken the model's place in memory.
+        const model = await this.#borrow(ref);
+        if (model === undefined) draw = await quickDraw(ref, steps);
+        else {
+          decoded ??= await decodedFrames(model, steps, options);
+          draw = drawWith(model, decoded);
+        }
+        return work();
+      });
+    return evolution(steps, options, maxBytes, (latents, isLast) => draw(latents, isLast), turn);
   }
 }
 

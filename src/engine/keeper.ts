@@ -145,6 +145,10 @@ export class Keeper {
         logger?.warn({ provider: message.provider }, message.reason);
         return;
       case 'worn': {
+        if (this.#closed) {
+          child.kill('was told to end'); // it answers nothing any more
+          return;
+        }
         const held = inWords(message.bytes);
         const why = message.crowded
           ? 'its models leave no room for each other'

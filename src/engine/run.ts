@@ -124,6 +124,7 @@ export class ActiveRun {
         ...result.timings,
         load: (this.#startedAt ?? now) - this.#askedAt,
         unet: [...this.#unet.values()].flat(),
+        steps: this.#unet.size,
         total: now - this.#askedAt,
       },
     };

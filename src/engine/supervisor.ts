@@ -2,7 +2,7 @@
 // brings a run that lost its process to its end or to one clear error.
 
 import { resolve } from 'node:path';
-import { UserError } from '../errors.js';
+import { shuttingDown, UserError } from '../errors.js';
 import { gpuDevices } from '../pipeline/devices.js';
 import type { EncodedImage, ModelInfo } from '../pipeline/types.js';
 import { type Deferred, deferred } from './deferred.js';
@@ -196,7 +196,7 @@ class Supervisor implements LocalEngine {
     this.#ask<string | undefined>({ kind: 'infotext', png });
 
   #ask<T extends Reply>(request: EngineRequest): Promise<T> {
-    if (this.#closed !== undefined) return Promise.reject(new EngineDied('the engine was closed'));
+    if (this.#closed !== undefined) return Promise.reject(shuttingDown());
     const reply = this.#requests.add(request);
     this.#work();
     return reply as Promise<T>;
@@ -391,7 +391,7 @@ class Supervisor implements LocalEngine {
   async #close(graceMs: number): Promise<void> {
     const error = new EngineDied('the engine was closed');
     this.#ready.reject(error);
-    this.#requests.rejectAll(error);
+    this.#requests.rejectAll(shuttingDown());
     if (this.#run !== undefined) this.#cancel(this.#run);
     await this.#keeper.close(graceMs);
   }

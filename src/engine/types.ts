@@ -47,7 +47,10 @@ export interface RunTimings {
   /** ms */
   readonly load: number;
   readonly encode: number;
+  /** the model's calls; guidance, and schedulers of a higher order, make more than one in a step */
   readonly unet: readonly number[];
+  /** steps that were done, without those that an init image or a kept step spared */
+  readonly steps: number;
   readonly decode: number;
   readonly file: number;
   /** within the graphs' runs of the last try; pictures that were drawn between its steps count too */

@@ -9,6 +9,12 @@ import type { EncodedImage, EvolutionOptions, FloatTensor, KeptStep, RgbImage } 
 /** The picture of latents [1, C, h, w]; that of the last step is looked at longest. */
 export type Draw = (latents: FloatTensor, isLast: boolean) => Promise<RgbImage>;
 
+/** Holds the accelerator while frames are drawn; they are put together and encoded without it. */
+export type Turn = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** bytes of frames that are drawn in one turn */
+const TURN = 48 * 2 ** 20;
+
 /** px on the longer side of a whole sheet */
 const SHEET = 2048;
 /** ms per frame, and of the last one */
@@ -20,6 +26,7 @@ const INK = '#1e1f22';
 /**
  * @param steps in order of their index; at least one
  * @param draw makes all pictures of the same size
+ * @param turn called around the drawing of some frames at a time
  * @throws UserError when there is nothing to show or it cannot be made to fit into `maxBytes`
  */
 export async function evolution(
@@ -27,14 +34,39 @@ export async function evolution(
   options: EvolutionOptions,
   maxBytes: number,
   draw: Draw,
+  turn: Turn = (work) => work(),
 ): Promise<EncodedImage> {
   if (steps.length === 0) throw new UserError('no-steps', 'There are no kept steps to show.');
   if (options.kind === 'changes') {
     if (steps.length > 1) return changePlot(steps);
     throw new UserError('one-step', 'A change is between two steps, and this picture has one.');
   }
-  if (options.kind === 'animation') return animation(steps, options.show, maxBytes, draw);
-  return contactSheet(evenly(steps, options.frames), options, maxBytes, draw);
+  const shown = options.kind === 'sheet' ? evenly(steps, options.frames) : steps;
+  const frames = drawn(shown, options.show, draw, turn);
+  if (options.kind === 'animation') return animation(frames, maxBytes);
+  return contactSheet(shown, frames, options, maxBytes);
+}
+
+/** The picture of each step. */
+async function* drawn(
+  steps: readonly KeptStep[],
+  show: EvolutionOptions['show'],
+  draw: Draw,
+  turn: Turn,
+): AsyncGenerator<RgbImage, void> {
+  for (let next = 0; next < steps.length; ) {
+    const images = await turn(async () => {
+      const images: RgbImage[] = [];
+      for (let bytes = 0; bytes < TURN && next < steps.length; next++) {
+        const isLast = next === steps.length - 1;
+        const image = await draw(keptTensor(steps[next]!, show), isLast);
+        images.push(image);
+        bytes += image.data.length;
+      }
+      return images;
+    });
+    yield* images;
+  }
 }
 
 /** `count` of the items, evenly spread, the first and the last among them. */
@@ -48,12 +80,12 @@ export function evenly<T>(items: readonly T[], count: number): T[] {
 
 async function contactSheet(
   steps: readonly KeptStep[],
-  { order, show }: EvolutionOptions,
+  images: AsyncIterable<RgbImage>,
+  { order }: EvolutionOptions,
   maxBytes: number,
-  draw: Draw,
 ): Promise<EncodedImage> {
   const frames: RgbImage[] = [];
-  for (const step of steps) frames.push(await draw(keptTensor(step, show), step === steps.at(-1)));
+  for await (const image of images) frames.push(image);
   const { width, height } = frames[0]!;
   const columns = Math.ceil(Math.sqrt((frames.length * height) / width));
   const rows = Math.ceil(frames.length / columns);
@@ -93,16 +125,10 @@ async function contactSheet(
   throw tooLarge(maxBytes);
 }
 
-async function animation(
-  steps: readonly KeptStep[],
-  show: EvolutionOptions['show'],
-  maxBytes: number,
-  draw: Draw,
-): Promise<EncodedImage> {
+async function animation(images: AsyncIterable<RgbImage>, maxBytes: number): Promise<EncodedImage> {
   const frames: Buffer[] = [];
   let size = { width: 0, height: 0 };
-  for (const step of steps) {
-    const image = await draw(keptTensor(step, show), step === steps.at(-1));
+  for await (const image of images) {
     size = { width: image.width, height: image.height };
     frames.push(
       await sharp(image.data, { raw: { ...size, channels: 3 } })

@@ -1,6 +1,6 @@
 // The pipeline's public surface: prompt to pixels.
 
-export { type Draw, evolution } from './evolution.js';
+export { type Draw, evolution, type Turn } from './evolution.js';
 export { allFinite } from './finite.js';
 export { altText } from './image/alt-text.js';
 export { encodePng, encodePreview, encodeWithin, readInfotext } from './image/encode.js';

@@ -188,7 +188,12 @@ export class Model {
 
   /** Which model this is: 10 hex digits (see hash.ts). Reads its weights when first asked for. */
   hash(): Promise<string> {
-    this.#hash ??= modelHash(join(this.info.directory, this.#family.hashedPart));
+    this.#hash ??= modelHash(join(this.info.directory, this.#family.hashedPart)).catch(
+      (error: unknown) => {
+        this.#hash = undefined; // a disk that fails once is asked again
+        throw error;
+      },
+    );
     return this.#hash;
   }
 

@@ -80,7 +80,11 @@ async function main(
 
   function close({ number }: Request): Answer {
     try {
-      database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      try {
+        database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      } catch {
+        // The disk is full: the log stays beside the database, and is read with it at the next start.
+      }
       database.close();
       return { number, value: undefined };
     } catch (error) {
@@ -121,6 +125,9 @@ function transact(
     return answers;
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK');
+    // A disk that is full takes nothing more, but what is on it can be read: each by itself.
+    if (requests.length > 1)
+      return requests.flatMap((request) => transact(database, methods, [request], file));
     const sent = sendError(storeFault(error, file));
     return requests.map(({ number }) => ({ number, error: sent }));
   }

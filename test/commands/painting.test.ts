@@ -5,10 +5,17 @@ import type { EnginePool } from '../../src/commands/engines.js';
 import type { Job } from '../../src/commands/job.js';
 import { Painter } from '../../src/commands/painting.js';
 import { tellFailure } from '../../src/discord/errors.js';
-import type { Engine, EngineRun, RunHandlers, RunResult } from '../../src/engine/types.js';
+import {
+  type Engine,
+  type EngineRun,
+  RunCancelled,
+  type RunHandlers,
+  type RunResult,
+} from '../../src/engine/types.js';
 import { UserError } from '../../src/errors.js';
 import { createLogger } from '../../src/log.js';
 import { createLocalQueue } from '../../src/queue/local.js';
+import type { Queue } from '../../src/queue/types.js';
 import type { Store } from '../../src/store/types.js';
 import { exactStep, newGeneration } from '../store/support.js';
 
@@ -32,7 +39,16 @@ const RESULT: RunResult = {
   stopped: false,
   flagged: false,
   infotext: 'x',
-  timings: { load: 0, encode: 1, unet: [1, 1, 1], decode: 1, file: 1, graphs: 4, total: 6 },
+  timings: {
+    load: 0,
+    encode: 1,
+    steps: 3,
+    unet: [1, 1, 1],
+    decode: 1,
+    file: 1,
+    graphs: 4,
+    total: 6,
+  },
 };
 
 /** Three steps, then the picture. */
@@ -48,16 +64,68 @@ const engine = {
   },
 } as unknown as Engine;
 
-test('what cannot be kept is shown all the same, and the log is told once for all steps', async () => {
-  const bug = vi.fn();
-  const give = vi.fn();
+function jobOf() {
   const { init: _, ...generation } = newGeneration('g1');
-  const job = {
+  return {
     generation: { ...generation, hasInit: false, hasMask: false },
     stepped: () => {},
     begin: () => {},
     end: vi.fn(),
   };
+}
+
+const storeThatTakesAll = {
+  start: async () => {},
+  keepStep: async () => {},
+  finish: async () => {},
+  checkpoint: async () => undefined,
+} as unknown as Store;
+
+test('a picture that is given up says why, where the engine knows only that it ended', async () => {
+  class GivenUp extends Error {}
+  const running = {
+    run: () => {
+      let cancel = () => {};
+      const result = new Promise((_, reject) => {
+        cancel = () => reject(new RunCancelled('g1'));
+      });
+      return { result, cancel: () => cancel() };
+    },
+  } as unknown as Engine;
+  const painter = new Painter({
+    store: storeThatTakesAll,
+    queue: createLocalQueue({ perUser: 1, total: 1 }, 1),
+    engines: { take: () => running, give: () => {} } as unknown as EnginePool,
+    logger: createLogger('silent'),
+    bug: vi.fn(),
+  });
+  const abort = new AbortController();
+  const job = { ...jobOf(), begin: () => abort.abort(new GivenUp()) };
+  await expect(painter.paint(job as unknown as Job, abort.signal)).rejects.toBeInstanceOf(GivenUp);
+});
+
+test('expected times come from steps, however many calls of the model each of them takes', async () => {
+  const measured: number[] = [];
+  for (const unet of [RESULT.timings.unet, [1, 1, 1, 1, 1, 1]]) {
+    const result = { ...RESULT, timings: { ...RESULT.timings, unet } };
+    const twice = { run: () => ({ result: Promise.resolve(result), cancel: () => {} }) };
+    const painter = new Painter({
+      store: storeThatTakesAll,
+      queue: { measured: (work: number) => measured.push(work) } as unknown as Queue,
+      engines: { take: () => twice, give: () => {} } as unknown as EnginePool,
+      logger: createLogger('silent'),
+      bug: vi.fn(),
+    });
+    await painter.paint(jobOf() as unknown as Job, new AbortController().signal);
+  }
+  expect(measured[0]).toBeGreaterThan(0);
+  expect(measured[1]).toBe(measured[0]);
+});
+
+test('what cannot be kept is shown all the same, and the log is told once for all steps', async () => {
+  const bug = vi.fn();
+  const give = vi.fn();
+  const job = jobOf();
   const painter = new Painter({
     store: fullStore,
     queue: createLocalQueue({ perUser: 1, total: 1 }, 1),

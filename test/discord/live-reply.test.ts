@@ -189,13 +189,26 @@ test('a state that Discord refuses is reported, and another may end the reply', 
   const { wire, live, refused } = setup();
   const ending = live.finish(textOnly('too large'));
   await wire.count(1);
-  wire.sent[0]?.fail(apiError(413, 40_005));
+  wire.sent[0]?.fail(apiError(400, 50_035));
   expect(await ending).toBe('refused');
   expect(refused).toHaveLength(1);
   const again = live.finish(textOnly('a sentence'));
   await wire.count(2);
   wire.sent[1]?.land();
   expect(await again).toBe('delivered');
+});
+
+test('a picture that is too large for the way that is left is no bug, and something else may end the reply', async () => {
+  const { wire, live, refused } = setup();
+  const large = live.finish(textOnly('picture'));
+  await wire.count(1);
+  wire.sent[0]?.fail(apiError(413, 40_005));
+  expect(await large).toBe('too-large');
+  expect(refused).toEqual([]);
+  const word = live.finish(textOnly('it comes another way'));
+  await wire.count(2);
+  wire.sent[1]?.land();
+  expect(await word).toBe('delivered');
 });
 
 test('a farewell follows the edit in flight at once, and nothing follows it', async () => {

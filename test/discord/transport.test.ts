@@ -109,6 +109,68 @@ test('after the token has died the bot edits its own message', async () => {
   ]);
 });
 
+test('a thread that was archived meanwhile takes a new message, which opens it again, at the end alone', async () => {
+  const gone = { messageId: '77', tokenExpiresAt: Date.now() - 1 };
+  const { transport: t, announced } = transport(gone);
+  answer = (call) =>
+    call.method === 'PATCH'
+      ? { status: 400, json: { code: 50_083, message: 'Thread is archived' } }
+      : { status: 200, json: { id: '78' } };
+  await expect(t.send(textOnly('a'), false)).rejects.toSatisfy(
+    (error) => failureOf(error).kind === 'forbidden',
+  );
+  expect((await t.send(textOnly('end'), true)).messageId).toBe('78');
+  expect(announced()).toBe(1);
+  expect(ways()).toEqual([
+    'PATCH /channels/5/messages/77',
+    'PATCH /channels/5/messages/77',
+    'POST /channels/5/messages',
+  ]);
+});
+
+test("the bot's own token that is no longer good is no answer about the message", async () => {
+  const { transport: t } = transport({ messageId: '77', tokenExpiresAt: Date.now() - 1 });
+  answer = () => ({ status: 401, json: { code: 0, message: '401: Unauthorized' } });
+  // Once refused by Discord, then by discord.js, which has forgotten it.
+  for (let time = 0; time < 2; time++) {
+    await expect(t.send(textOnly('end'), true)).rejects.toSatisfy(
+      (error) => failureOf(error).kind === 'later',
+    );
+  }
+  expect(calls).toHaveLength(1);
+});
+
+test.each([
+  [413, 40_005],
+  [400, 50_045],
+  [413, 0],
+])('a file that is too large for this way is told from a bug: %i, %i', async (status, code) => {
+  const { transport: t } = transport({});
+  answer = () => ({ status, json: { code, message: 'Request entity too large' } });
+  await expect(t.send(textOnly('end'), true)).rejects.toSatisfy(
+    (error) => failureOf(error).kind === 'too-large',
+  );
+});
+
+test('a call has its time, and an upload as much more as it carries', async () => {
+  const rest = new MessageRest(api, 'bot', { call: 100, byte: 1 / 50 });
+  server.removeAllListeners('request');
+  server.on('request', (request, response) => {
+    request.resume();
+    setTimeout(() => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end('{"id":"77"}');
+    }, 400);
+  });
+  await expect(rest.editByBot('5', '77', textOnly('a'))).rejects.toSatisfy((error) => {
+    const failure = failureOf(error);
+    return failure.kind === 'later' && failure.lost;
+  });
+  const file = { name: 'a.png', type: 'image/png', bytes: new Uint8Array(1_000_000) };
+  const sent = await rest.editByBot('5', '77', { ...textOnly('a'), files: [file] });
+  expect(sent.messageId).toBe('77');
+});
+
 test('an expired token is not even tried', async () => {
   const { transport: t } = transport({ messageId: '77', tokenExpiresAt: Date.now() - 1 });
   await t.send(textOnly('end'), true);

@@ -1,7 +1,7 @@
 // Which pictures of an evolution are decoded and which are drawn the quick way.
 
 import { expect, test } from 'vitest';
-import { type Drawer, drawFor } from '../../src/engine/draw.js';
+import { type Drawer, decodedFrames, drawWith } from '../../src/engine/draw.js';
 import { toHalf } from '../../src/pipeline/fp16.js';
 import type { EvolutionOptions, KeptStep, ModelInfo, RgbImage } from '../../src/pipeline/types.js';
 
@@ -44,7 +44,7 @@ const STEPS: KeptStep[] = Array.from({ length: 20 }, (_, i) => ({
 /** How each of the frames is drawn, the last one last. */
 async function drawn(model: Drawer, options: Partial<EvolutionOptions> = {}): Promise<number[]> {
   const asked = { kind: 'sheet', frames: 8, show: 'prediction', ...options } as const;
-  const draw = await drawFor(model, STEPS, asked);
+  const draw = drawWith(model, await decodedFrames(model, STEPS, asked));
   const latents = { data: new Float32Array(4), dims: [1, 1, 2, 2] };
   const levels: number[] = [];
   for (const isLast of [false, false, true]) {

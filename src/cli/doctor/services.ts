@@ -9,6 +9,8 @@ import type { Finding } from './types.js';
 
 /** ms for a host to answer */
 const PATIENCE = 15_000;
+/** Discord turns away what does not name a library so; this is the one that the bot goes by. */
+const USER_AGENT = 'DiscordBot (https://discord.js.org, 14)';
 
 /** A token's first part is its application's id in base64: it says nothing that is secret. */
 export async function discordFinding(
@@ -40,7 +42,7 @@ export async function discordFinding(
   }
   try {
     const answer = await fetch(`${apiBase}/v10/users/@me`, {
-      headers: { authorization: `Bot ${token}`, 'user-agent': 'DiscordBot (ylem, doctor)' },
+      headers: { authorization: `Bot ${token}`, 'user-agent': USER_AGENT },
       signal: AbortSignal.timeout(PATIENCE),
     });
     const body = (await answer.json().catch(() => ({}))) as { username?: unknown };

@@ -124,7 +124,7 @@ function editWindow(
         custom_id: third.id,
         style: TextInputStyle.Short,
         value: String(third.value),
-        max_length: 6,
+        max_length: 20,
       }),
       labelled(texts.seed, {
         custom_id: 'seed',

@@ -3,7 +3,9 @@
 
 import { ApplicationCommandType, MessageFlags, TextInputStyle } from 'discord-api-types/v10';
 import { customId } from '../../discord/custom-id.js';
+import { within } from '../../discord/patience.js';
 import { textsFor } from '../../discord/texts/index.js';
+import type { Store } from '../../store/types.js';
 import { type SentFile, sentFile } from '../attachments.js';
 import { INPUT_LENGTH, labelled } from '../buttons/edit.js';
 import { EVERYWHERE, named } from '../data.js';
@@ -12,9 +14,22 @@ import { parseNumber } from '../parameters.js';
 import type { Bot, ButtonFamily, MessageCommand } from '../types.js';
 import { firstPicture, noPicture } from './picture.js';
 
-/** Pictures whose windows are open, by the person and the picture's id. An address at Discord is good for a day. */
-const chosen = new Map<string, SentFile>();
-const MOST_CHOSEN = 500;
+/** A picture whose window is open. */
+interface Chosen {
+  readonly id: string;
+  readonly file: SentFile;
+}
+
+/** Windows of one person that may be open at once. */
+const MOST_WINDOWS = 5;
+/** ms that a window's answer waits for the disk at most, of the 3 s that Discord gives */
+const SLOW_DISK = 1000;
+
+/** What a person's open windows are for, the newest last. An address at Discord is good for a day. */
+const windowsOf = (userId: string): string => `init-windows-of:${userId}`;
+
+const read = (text: string | undefined): readonly Chosen[] =>
+  text === undefined ? [] : JSON.parse(text);
 
 /** Those of whom nobody may know: the message was seen by one person alone. */
 const PRIVATE = 'p';
@@ -26,18 +41,16 @@ export const useAsInit: MessageCommand = {
     ...EVERYWHERE,
   },
 
-  async execute(interaction, exchange) {
+  async execute(interaction, exchange, bot) {
     const message = interaction.targetMessage;
     const file = firstPicture(message);
     const texts = textsFor(exchange.locale);
-    chosen.set(`${exchange.userId} ${file.id}`, sentFile(file));
-    for (const oldest of chosen.keys()) {
-      if (chosen.size <= MOST_CHOSEN) break;
-      chosen.delete(oldest);
-    }
+    // First: what is opened may be sent after a restart.
+    const kept = keep(bot.store, exchange.userId, { id: file.id, file: sentFile(file) });
+    await within(SLOW_DISK, kept).catch(() => {}); // then it is looked for where its message is
     const hidden = message.flags.has(MessageFlags.Ephemeral) ? PRIVATE : '';
     await exchange.modal({
-      // After a restart the picture is found again by where its message is.
+      // Where the picture was not kept it is found again by where its message is.
       custom_id: customId('init', file.id, message.channelId, message.id, hidden),
       title: texts.initTitle,
       components: [
@@ -55,7 +68,7 @@ export const useAsInit: MessageCommand = {
           custom_id: 'strength',
           style: TextInputStyle.Short,
           value: String(USUAL_STRENGTH.image),
-          max_length: 6,
+          max_length: 20,
         }),
         labelled(texts.seed, { custom_id: 'seed', style: TextInputStyle.Short, max_length: 10 }),
       ],
@@ -77,7 +90,9 @@ export const initWindow: ButtonFamily = {
       seed: parseNumber(text('seed'), texts.seed),
     };
     const ephemeral = hidden === PRIVATE;
-    let image = chosen.get(`${exchange.userId} ${fileId}`);
+    // Whatever is known to be wrong is told before anything is looked up.
+    const kept = await within(SLOW_DISK, bot.store.setting(windowsOf(exchange.userId)));
+    let image = read(kept).find(({ id }) => id === fileId)?.file;
     if (image === undefined) {
       // Whoever sent the window sees this channel; of others nobody knows.
       if (channelId !== interaction.channelId) throw noPicture();
@@ -88,7 +103,13 @@ export const initWindow: ButtonFamily = {
   },
 };
 
-/** The file of a message that the bot may read. @throws UserError 'no-picture' */
+async function keep(store: Store, userId: string, chosen: Chosen): Promise<void> {
+  const others = read(await store.setting(windowsOf(userId))).filter(({ id }) => id !== chosen.id);
+  const windows = [...others, chosen].slice(-MOST_WINDOWS);
+  await store.setSetting(windowsOf(userId), JSON.stringify(windows));
+}
+
+/** The file of a message of the bot's own: of others' it is not told. @throws UserError 'no-picture' */
 async function lookUp(
   bot: Bot,
   channelId: string,

@@ -50,6 +50,8 @@ export const de: Texts = {
   cancelledCount: (n) => (n === 1 ? 'Ein Bild abgebrochen.' : `${n} Bilder abgebrochen.`),
   privateNotice:
     'Ein privates Bild wurde später fertig, als Discord private Antworten ändern lässt. Wem es gehört, bekommt es mit dem nächsten Befehl, privat.',
+  tooLarge:
+    'Dieses Bild ist größer, als ich selbst hier hochladen darf. Wem es gehört, der bekommt es mit seinem nächsten Befehl, privat.',
   dying:
     'Discord lässt mich eine private Antwort nur 15 Minuten lang ändern. Mit dem Knopf siehst du sie hier weiter.',
   restarting: 'Ich starte neu. Dein Platz bleibt, und es geht von selbst weiter.',

@@ -47,6 +47,8 @@ export const en: Texts = {
   cancelledCount: (n) => (n === 1 ? 'Cancelled one picture.' : `Cancelled ${n} pictures.`),
   privateNotice:
     'A private picture was done later than Discord lets a private reply be changed. Its owner gets it with their next command here, privately.',
+  tooLarge:
+    'This picture is larger than I may upload here myself. Its owner gets it with their next command, privately.',
   dying:
     'Discord lets me change a private reply for 15 minutes only. Press the button to go on seeing it here.',
   restarting: 'I am restarting. Your place is kept, and this goes on by itself.',

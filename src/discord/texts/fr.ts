@@ -50,6 +50,8 @@ export const fr: Texts = {
   cancelledCount: (n) => (n === 1 ? 'Une image annulée.' : `${n} images annulées.`),
   privateNotice:
     'Une image privée s’est terminée trop tard pour que Discord laisse changer la réponse privée. Son propriétaire la reçoit, en privé, avec sa prochaine commande.',
+  tooLarge:
+    'Cette image est plus grande que ce que je peux envoyer ici moi-même. La personne à qui elle est la reçoit avec sa prochaine commande, en privé.',
   dying:
     'Discord ne me laisse changer une réponse privée que pendant 15 minutes. Le bouton permet de continuer à la voir ici.',
   restarting: 'Je redémarre. Votre place est gardée, et cela continuera tout seul.',

@@ -47,6 +47,7 @@ export interface Texts {
   nothingToCancel: string;
   cancelledCount(n: number): string;
   privateNotice: string;
+  tooLarge: string;
   /** under a private reply that Discord soon lets nobody change */
   dying: string;
   /** the bot ends; of a picture that waits, and of one that is being painted */

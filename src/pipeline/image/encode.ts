@@ -93,8 +93,16 @@ export async function encodePreview(
   return { bytes, type: 'image/jpeg', ...size };
 }
 
+/** Characters of parameters: no program writes as many, and what is longer is not read. */
+const MOST_TEXT = 2 ** 16;
+
 /** The parameters that a PNG or a WebP of ours (or A1111's) carries; undefined where it has none. */
 export async function readInfotext(file: Uint8Array): Promise<string | undefined> {
+  const text = await carriedText(file);
+  return text !== undefined && text.length <= MOST_TEXT ? text : undefined;
+}
+
+async function carriedText(file: Uint8Array): Promise<string | undefined> {
   const text = readText(file, 'parameters');
   if (text !== undefined) return text;
   const { exif, xmp } = await sharp(file)

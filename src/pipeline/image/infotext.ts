@@ -168,9 +168,12 @@ function schedulerIn(values: ReadonlyMap<string, string>): string | undefined {
   return parseSchedulerName(sampler, schedule) ?? name;
 }
 
+/** `key: value` after a comma or at the start. Each part begins where the last cannot: no backtracking. */
+const KEY_VALUE = /(?<=^|,)\s*([\w/-][\w /-]*):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)/g;
+
 function keyValues(line: string): Map<string, string> {
   const values = new Map<string, string>();
-  for (const match of line.matchAll(/\s*([\w /-]+):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)/g)) {
+  for (const match of line.matchAll(KEY_VALUE)) {
     const raw = match[2]!.trim();
     values.set(match[1]!.trim(), raw.startsWith('"') ? unquote(raw) : raw);
   }

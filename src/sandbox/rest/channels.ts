@@ -38,7 +38,18 @@ function list(call: Call): Answer {
     const start = Math.max((at < 0 ? all.length : at) - Math.floor(limit / 2), 0);
     found = all.slice(start, start + limit);
   } else found = all.slice(-limit);
-  return ok(found.reverse().map((message) => world.render(message)));
+  return ok(found.reverse().map((message) => looked(call, message)));
+}
+
+/**
+ * A message that is looked up: without its nonce, which is told only when it is made, and of other
+ * people's without what takes the message-content intent.
+ */
+function looked({ world }: Call, message: StoredMessage): unknown {
+  const { nonce: _, ...shown } = world.render(message);
+  const mentioned = message.pinged.users.includes(APPLICATION_ID);
+  if (message.authorId === APPLICATION_ID || mentioned) return shown;
+  return { ...shown, content: '', embeds: [], attachments: [], components: [] };
 }
 
 async function post(call: Call): Promise<Answer> {
@@ -79,7 +90,7 @@ export function channelRoutes(): Route[] {
   return [
     { method: 'GET', pattern: all, handle: list },
     { method: 'POST', pattern: all, rate: 'tight', handle: post },
-    { method: 'GET', pattern: one, handle: (call) => ok(call.world.render(messageOf(call))) },
+    { method: 'GET', pattern: one, handle: (call) => ok(looked(call, messageOf(call))) },
     { method: 'PATCH', pattern: one, rate: 'tight', handle: edit },
     {
       method: 'DELETE',

@@ -50,6 +50,22 @@ const FIELDS = [
   'handler',
 ] as const;
 
+/** Translations that are the text itself are ignored. */
+function withoutRepetitions(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutRepetitions);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, field]) => {
+      const text = /^(name|description)_localizations$/.test(key)
+        ? value[key.replace('_localizations', '')]
+        : undefined;
+      if (text === undefined || !isObject(field)) return [key, withoutRepetitions(field)];
+      const other = Object.entries(field).filter(([, translation]) => translation !== text);
+      return [key, Object.fromEntries(other)];
+    }),
+  );
+}
+
 /** A stored command from a body: ids from the one it replaces, a new version when it differs. */
 function build(
   body: JsonObject,
@@ -66,7 +82,8 @@ function build(
     nsfw: false,
     ...(guild === undefined ? { dm_permission: true, contexts: null, integration_types: [0] } : {}),
   };
-  for (const key of FIELDS) if (body[key] !== undefined) fields[key] = body[key];
+  const told = withoutRepetitions(body) as JsonObject;
+  for (const key of FIELDS) if (told[key] !== undefined) fields[key] = told[key];
   if (Array.isArray(fields.options) && fields.options.length === 0) delete fields.options;
   const { id, version, ...before } = (old ?? {}) as unknown as JsonObject;
   const now = {

@@ -4,10 +4,11 @@ import fc from 'fast-check';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../src/errors.js';
-import { changes, evenly } from '../../../src/pipeline/evolution.js';
+import { changes, evenly, type Turn } from '../../../src/pipeline/evolution.js';
 import { toHalf } from '../../../src/pipeline/fp16.js';
 import {
   altText,
+  type Draw,
   encodePng,
   encodeWithin,
   evolution,
@@ -84,6 +85,20 @@ describe('an infotext', () => {
     expect(of('a', 'Denoising strength: 0.4, Clip skip: 1').clipSkip).toBeUndefined();
   });
 
+  it.each([
+    ['blanks', ' '.repeat(60_000)],
+    ['words', 'a '.repeat(30_000)],
+    ['dashes and slashes', '- /'.repeat(20_000)],
+    ['commas', ','.repeat(60_000)],
+    ['keys', 'a: '.repeat(20_000)],
+    ['quotes that do not end', 'a: "'.repeat(15_000)],
+    ['backslashes', `a: "${'\\\\'.repeat(30_000)}`],
+  ])('of hostile %s is read at once', (_what, hostile) => {
+    // Hours, where the expression went back over what it had read.
+    for (const text of [hostile, `a fox\nSteps: 20, ${hostile}`, `${hostile}\nSteps: 20, Seed: 1`])
+      expect(typeof parseInfotext(text).prompt).toBe('string');
+  });
+
   it('of any text can be read without harm', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
@@ -102,6 +117,11 @@ describe('a PNG', () => {
       expect((await encodePng(image, text)).bytes).toEqual(bytes);
       expect(new Uint8Array(await sharp(bytes).raw().toBuffer())).toEqual(image.data);
     }
+  });
+
+  it('whose parameters are longer than any program writes them has none', async () => {
+    const { bytes } = await encodePng(picture(8, 8, 1), 'x'.repeat(100_000));
+    expect(await readInfotext(bytes)).toBeUndefined();
   });
 
   it('that is too large becomes a smaller file that keeps the parameters', async () => {
@@ -202,6 +222,30 @@ describe('the evolution', () => {
       expect(last.filter(Boolean)).toHaveLength(1);
       expect(last.at(-1)).toBe(true);
     }
+  });
+
+  it('draws in turns of some frames, and puts them together outside of them', async () => {
+    let inside = false;
+    const turns: number[] = [];
+    const turn: Turn = async (work) => {
+      expect(inside).toBe(false);
+      inside = true;
+      turns.push(0);
+      const done = await work();
+      inside = false;
+      return done;
+    };
+    // Of 4 MB each: a dozen of them fill a turn.
+    const large: RgbImage = { data: new Uint8Array(1200 * 1200 * 3), width: 1200, height: 1200 };
+    const frame: Draw = async () => {
+      expect(inside).toBe(true);
+      turns.push((turns.pop() ?? 0) + 1);
+      return large;
+    };
+    const sheet = { ...options, kind: 'sheet', frames: 20 } as const;
+    await evolution(steps, sheet, 10e6, frame, turn);
+    expect(turns.length).toBeGreaterThan(1);
+    expect(turns.reduce((a, b) => a + b)).toBe(20);
   });
 
   it('tells how much each step changed the prediction', async () => {
