@@ -180,6 +180,25 @@ test('a reply where the bot may no longer write reaches its owner with what they
   expect(fresh()).toHaveLength(1);
 });
 
+test('a picture that only its owner may upload here comes with what they do next', async () => {
+  const said = world.bot.output().length;
+  const { user, interaction, fresh } = await paint({ ...LONG, steps: 150, size: '128x128' });
+  await interaction.waitFor((m) => m.attachments.length > 0);
+  sandbox.faults.expire(interaction);
+  const narrow = sandbox.faults.status(
+    { method: 'PATCH', path: '/channels/', when: (r) => r.files.length > 0, times: 1000 },
+    413,
+  );
+  await interaction.waitFor((m) => m.content.includes('larger than I may upload'));
+  expect(fresh()).toEqual([]);
+  expect(world.bot.output().slice(said)).not.toContain('something broke');
+  narrow.remove();
+  const queue = await user.command('queue');
+  await sandbox.until(() => queue.messages().find(isDone), { what: 'the picture' });
+  await (await user.command('models')).waitFor();
+  expect(fresh()).toHaveLength(1);
+});
+
 test('a private reply whose token has died stays private, and comes with the next command', async () => {
   const { user, interaction, fresh } = await paint({
     ...LONG,

@@ -1,5 +1,8 @@
 // What survives the death of a process: of the engine, of the bot, and an orderly end.
 
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { MessageFlags } from 'discord-api-types/v10';
 import { afterEach, expect, test, vi } from 'vitest';
 import { childrenOf as children } from '../support/processes.js';
@@ -8,6 +11,7 @@ import {
   customIds,
   done,
   isDone,
+  spawnBot,
   startWorld,
   TINY_MODEL,
   type World,
@@ -83,7 +87,7 @@ test('three jobs queued, the bot killed: after a restart each completes once, wh
   expect(allPictures(sandbox)).toHaveLength(3);
   expect(sandbox.pings).toEqual([]);
   // Nothing is owed any more: another restart sends nothing.
-  await world.bot.end('SIGKILL');
+  await world.bot.end('SIGTERM');
   const before = sandbox.requests.length;
   await world.restart();
   const answer = await sandbox.user('ada').command('queue');
@@ -247,6 +251,54 @@ test('asked before the model is loaded, and killed before it is: painted after t
   expect(interaction.messages()).toHaveLength(1);
 }, 180_000);
 
+test('what a crash left can be cancelled while the model is still being loaded', async () => {
+  world = await startWorld();
+  const { sandbox } = world;
+  const ada = sandbox.user('ada');
+  const interaction = await ada.command('imagine', { ...LONG, size: '128x128' });
+  const forming = await interaction.waitFor((m) => m.attachments.length > 0);
+  await world.bot.end('SIGKILL');
+  const begun = world.restart();
+  const engine = await vi.waitFor(() => {
+    const [pid] = children(world?.bot.child.pid);
+    if (pid === undefined) throw new Error('there is no engine yet');
+    process.kill(pid, 'SIGSTOP');
+    return pid;
+  }, SOON);
+  await begun;
+  const cancel = await ada.click(forming, /^cancel:/);
+  await cancel.acknowledged;
+  process.kill(engine, 'SIGCONT');
+  await interaction.waitFor((m) => m.content.includes('Cancelled'));
+  expect(ada.messages().some((m) => m.content.includes('already ended'))).toBe(false);
+  // Whoever asks next is served, and nothing of the cancelled one comes after all.
+  await done(await ada.command('imagine', { prompt: 'next', steps: 3 }));
+  expect(allPictures(sandbox)).toHaveLength(1);
+}, 180_000);
+
+test('of two bots with one token the later leaves the answer of the other alone', async () => {
+  world = await startWorld();
+  const { sandbox } = world;
+  const second = spawnBot({
+    DISCORD_TOKEN: sandbox.token,
+    DISCORD_API_BASE: sandbox.apiBase,
+    YLEM_DATA_DIR: await mkdtemp(join(tmpdir(), 'ylem-second-')),
+    YLEM_MODEL: TINY_MODEL,
+  });
+  try {
+    await vi.waitFor(() => expect(second.output()).toContain('"ready"'), SOON);
+    const interaction = await sandbox.user('ada').command('imagine', { prompt: 'two', steps: 5 });
+    await done(interaction);
+    const both = () => `${world?.bot.output()}${second.output()}`;
+    await vi.waitFor(() => expect(both()).toContain('another process answers it'), SOON);
+    expect(both()).not.toContain('something broke');
+    expect(interaction.messages()).toHaveLength(1);
+    expect(allPictures(sandbox)).toHaveLength(1);
+  } finally {
+    await second.end('SIGKILL');
+  }
+}, 180_000);
+
 test('killed over what is only shown: whoever waits for it is told, privately, to ask again', async () => {
   world = await startWorld();
   const { sandbox } = world;
@@ -267,7 +319,7 @@ test('killed over what is only shown: whoever waits for it is told, privately, t
       what: `the word to ${name}`,
     });
     // Nothing is left that seems to think.
-    expect(interaction.messages()).toHaveLength(1);
+    await sandbox.until(() => interaction.messages().length === 1, { what: 'the end of it' });
     expect(Number(interaction.messages()[0]?.flags) & MessageFlags.Ephemeral).not.toBe(0);
   }
   await done(await user.command('reroll'));

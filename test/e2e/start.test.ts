@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createSandbox } from '../../src/sandbox/index.js';
 import type { Sandbox } from '../../src/sandbox/types.js';
 import { childrenOf, commandOf } from '../support/processes.js';
-import { spawnBot, TINY_MODEL } from './support.js';
+import { done, spawnBot, TINY_MODEL } from './support.js';
 
 let sandbox: Sandbox;
 let directory: string;
@@ -94,6 +94,24 @@ test('a Discord that does not take the commands', async () => {
   const fault = sandbox.faults.status({ path: '/commands', times: 100 }, 503);
   expect(await failure({})).toMatch(/did not take the commands.*start the bot again/);
   fault.remove();
+});
+
+test('a bot whose log nobody reads any more goes on', async () => {
+  const bot = spawnBot({
+    DISCORD_TOKEN: sandbox.token,
+    DISCORD_API_BASE: sandbox.apiBase,
+    YLEM_DATA_DIR: join(directory, 'unread'),
+    YLEM_MODEL: TINY_MODEL,
+  });
+  await vi.waitFor(() => expect(bot.output()).toContain('"ready"'), WAIT);
+  bot.child.stdout?.destroy();
+  bot.child.stderr?.destroy();
+  // Each of them is a line of the log.
+  for (const seed of [1, 2]) {
+    const asked = { prompt: 'unheard', steps: 3, seed };
+    await done(await sandbox.user('ada').command('imagine', asked));
+  }
+  expect(await bot.end('SIGTERM')).toBe(0);
 });
 
 test('a token that is taken back while the bot runs, or a sandbox that dies, ends the bot', async () => {
