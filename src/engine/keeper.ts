@@ -39,25 +39,31 @@ export interface KeeperEvents {
   gaveUp(error: EngineDied): void;
 }
 
+/** What one process has said of itself. */
+interface Life {
+  readonly process: EngineProcess;
+  /** it has said something */
+  opened: boolean;
+  /** the directory that it is loading */
+  loading: string | undefined;
+  /** when it had loaded a model (performance.now, ms) */
+  loadedAt: number;
+  /** the provider whose accelerator it says is lost */
+  lost: string | undefined;
+}
+
 export class Keeper {
   readonly #settings: EngineSettings;
   readonly #options: () => HostOptions;
   /** absolute */
   readonly #defaultDirectory: string;
   readonly #events: KeeperEvents;
-  #process: EngineProcess | undefined;
-  /** the process has said something */
-  #opened = false;
-  /** the directory that it is loading */
-  #loading: string | undefined;
-  /** the provider whose accelerator it says is lost */
-  #lost: string | undefined;
+  #life: Life | undefined;
   #restart: NodeJS.Timeout | undefined;
   /** deaths in a row, for the back-off */
   #deaths = 0;
   /** of these, the ones before the default model was loaded */
   #loadDeaths = 0;
-  #loadedAt = Number.POSITIVE_INFINITY;
   #closed = false;
   /** resolves `close` when the process has ended */
   #onEnd: (() => void) | undefined;
@@ -77,19 +83,19 @@ export class Keeper {
 
   /** undefined between a death and the restart */
   get process(): EngineProcess | undefined {
-    return this.#process;
+    return this.#life?.process;
   }
 
   /** The process; without one, sees to it that one is coming. */
   want(): EngineProcess | undefined {
-    if (this.#process === undefined && this.#restart === undefined) this.#start();
-    return this.#process;
+    if (this.#life === undefined && this.#restart === undefined) this.#start();
+    return this.process;
   }
 
   /** Ends a process that has done nothing wrong; the next one starts at once. */
   replace(): void {
-    this.#process?.forget();
-    this.#process = undefined;
+    this.process?.forget();
+    this.#life = undefined;
     this.#events.replaced();
     clearTimeout(this.#restart);
     this.#start();
@@ -104,49 +110,54 @@ export class Keeper {
     this.#restart = undefined;
     if (this.#closed) return;
     const { logger, stallMs = 120_000, loadMs = 600_000 } = this.#settings;
-    this.#opened = false;
-    this.#loading = undefined;
-    this.#lost = undefined;
-    const child = new EngineProcess(
+    const process = new EngineProcess(
       { stallMs, loadMs },
       {
-        message: (message) => this.#hear(child, message),
-        line: (line) => logger?.debug({ pid: child.pid }, `engine: ${line}`),
-        end: (end) => this.#died(end),
+        message: (message) => this.#hear(life, message),
+        line: (line) => logger?.debug({ pid: process.pid }, `engine: ${line}`),
+        end: (end) => this.#died(life, end),
       },
     );
-    this.#process = child;
-    child.send({ kind: 'open', options: this.#options() });
-    this.#events.started(child);
+    const life: Life = {
+      process,
+      opened: false,
+      loading: undefined,
+      loadedAt: Number.POSITIVE_INFINITY,
+      lost: undefined,
+    };
+    this.#life = life;
+    process.send({ kind: 'open', options: this.#options() });
+    this.#events.started(process);
   }
 
-  #hear(child: EngineProcess, message: FromEngine): void {
+  #hear(life: Life, message: FromEngine): void {
     const { logger } = this.#settings;
+    const { watchdog } = life.process;
     switch (message.kind) {
       case 'opened':
-        this.#opened = true;
-        child.watchdog.loadEnded();
+        life.opened = true;
+        watchdog.loadEnded();
         return;
       case 'loading':
-        this.#loading = message.directory;
-        child.watchdog.loadBegins();
+        life.loading = message.directory;
+        watchdog.loadBegins();
         return;
       case 'loaded':
       case 'unloadable':
-        this.#loading = undefined;
-        child.watchdog.loadEnded();
+        life.loading = undefined;
+        watchdog.loadEnded();
         if (message.kind === 'loaded') {
-          this.#loadedAt = performance.now();
+          life.loadedAt = performance.now();
           if (message.info.directory === this.#defaultDirectory) this.#loadDeaths = 0;
         }
         break;
       case 'lost':
-        this.#lost = message.provider;
+        life.lost = message.provider;
         logger?.warn({ provider: message.provider }, message.reason);
         return;
       case 'worn': {
         if (this.#closed) {
-          child.kill('was told to end'); // it answers nothing any more
+          life.process.kill('was told to end'); // it answers nothing any more
           return;
         }
         const held = inWords(message.bytes);
@@ -163,15 +174,14 @@ export class Keeper {
     this.#events.message(message);
   }
 
-  #died({ how, lastWords }: ProcessEnd): void {
+  #died({ opened, loading, loadedAt, lost }: Life, { how, lastWords }: ProcessEnd): void {
     const { logger, backOffMs = 100 } = this.#settings;
-    const [loading, lost] = [this.#loading, this.#lost];
-    const loadingDefault = !this.#opened || loading === this.#defaultDirectory;
-    this.#process = undefined;
+    const loadingDefault = !opened || loading === this.#defaultDirectory;
+    this.#life = undefined;
     this.#onEnd?.();
     if (this.#closed) return;
 
-    const sound = loading === undefined && performance.now() - this.#loadedAt > SOUND_AFTER_MS;
+    const sound = loading === undefined && performance.now() - loadedAt > SOUND_AFTER_MS;
     if (sound && !loadingDefault) this.#deaths = 0;
     this.#deaths += 1;
     if (loadingDefault) this.#loadDeaths += 1;
@@ -196,7 +206,7 @@ export class Keeper {
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#restart);
-    const child = this.#process;
+    const child = this.process;
     if (child === undefined) return;
     const ended = new Promise<void>((resolve) => {
       this.#onEnd = resolve;

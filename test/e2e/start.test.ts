@@ -75,6 +75,17 @@ test('a model that was cut short', async () => {
   expect(await failure({ YLEM_MODEL: model })).toMatch(/unet.model\.onnx/);
 });
 
+test('a model over which the engine dies whenever it is loaded', async () => {
+  const die = new URL('../engine/die-loading.mjs', import.meta.url).href;
+  const said = await failure({
+    NODE_OPTIONS: `--import ${die}`,
+    YLEM_TEST_DIE_MODEL: 'tiny-sd',
+    YLEM_TEST_DIE_TIMES: '9',
+    YLEM_TEST_DIE_MARKER: join(directory, 'died'),
+  });
+  expect(said).toMatch(/^ylem: The engine process .* 4 times while loading the model\.$/);
+}, 120_000);
+
 test('without a token a sandbox starts and its address is printed; SIGTERM ends both', async () => {
   const bot = spawnBot({ ...WITHOUT, YLEM_DATA_DIR: join(directory, 'without') });
   await vi.waitFor(() => expect(bot.output()).toMatch(ADDRESS), WAIT);
