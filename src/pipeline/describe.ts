@@ -7,10 +7,16 @@ import { createHash } from 'node:crypto';
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { UserError } from '../errors.js';
-import { defaultsOf, type FamilyLayout, familyOf, LAYOUTS } from './families/layout.js';
+import {
+  defaultsOf,
+  type FamilyLayout,
+  familyOf,
+  LAYOUTS,
+  trainedSize,
+} from './families/layout.js';
 import { readJson } from './files.js';
 import { type OnnxHeader, readOnnxHeader } from './onnx-header.js';
-import { type OwnSettings, ownSettings } from './own.js';
+import { checkOwnSize, type OwnSettings, ownSettings, ownWarnings } from './own.js';
 import { NotProtobuf } from './protobuf.js';
 import {
   parseSchedulerConfig,
@@ -174,7 +180,9 @@ async function read(directory: string): Promise<ModelDescription> {
     if (listed && !inspected.some(({ part }) => part.name === name))
       problems.push(missingFile(`${name}/model.onnx`));
   }
-  for (const name of layout.tokenizers) {
+  const encoders = inspected.filter(({ part }) => part.name.startsWith('text_encoder'));
+  const theirs = encoders.map(({ part }) => part.name.replace('text_encoder', 'tokenizer'));
+  for (const name of new Set([...layout.tokenizers, ...theirs])) {
     const problem = await tokenizerProblem(root, name);
     if (problem !== undefined) problems.push(problem);
   }
@@ -189,6 +197,8 @@ async function read(directory: string): Promise<ModelDescription> {
       ),
     );
   }
+  const ownJson = object(await json('ylem.json'));
+  const own = settings(ownJson, problems);
   const facts = factsFrom({
     root,
     family,
@@ -200,9 +210,15 @@ async function read(directory: string): Promise<ModelDescription> {
       ...object(await json('vae_decoder/config.json')),
     },
     schedulerConfig,
-    own: settings(object(await json('ylem.json')), problems),
+    own,
   });
   const parts = inspected.map(({ part }) => part);
+  try {
+    checkOwnSize(own, facts.sizeMultiple);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    problems.push(error);
+  }
   return {
     name: nothing.name,
     directory: root,
@@ -221,6 +237,7 @@ async function read(directory: string): Promise<ModelDescription> {
     problems,
     warnings: [
       ...schedulerWarnings(schedulerConfig),
+      ...ownWarnings(ownJson),
       ...(folders.has('image_encoder')
         ? ['The image_encoder is not used: there are no image prompts.']
         : []),
@@ -364,7 +381,9 @@ function factsFrom(sources: Sources): ModelFacts {
   const levels = (config: Json) =>
     Array.isArray(config.block_out_channels) ? config.block_out_channels.length : undefined;
   const vaeScale = 2 ** ((levels(vaeConfig) ?? 4) - 1);
-  const sampleSize = number(denoiserConfig.sample_size) ?? number(planes[2]) ?? layout.sampleSize;
+  const trained = trainedSize(family, denoiserConfig);
+  const rows = trained?.[0] ?? number(planes[2]) ?? layout.sampleSize;
+  const columns = trained?.[1] ?? number(planes[3]) ?? layout.sampleSize;
   // A UNet halves at each level but one; a transformer takes patches.
   const multiple =
     layout.denoiser === 'unet'
@@ -387,8 +406,8 @@ function factsFrom(sources: Sources): ModelFacts {
     vaeScale,
     // Flux packs 2x2 latents into one token, whatever its patch_size says.
     sizeMultiple: vaeScale * (family === 'flux' ? 2 : multiple),
-    defaultWidth: own.width ?? sampleSize * vaeScale,
-    defaultHeight: own.height ?? sampleSize * vaeScale,
+    defaultWidth: own.width ?? columns * vaeScale,
+    defaultHeight: own.height ?? rows * vaeScale,
     defaultSteps: own.steps ?? defaults.steps,
     defaultGuidanceScale: own.guidanceScale ?? defaults.guidanceScale,
     defaultScheduler: displayName(sources.schedulerConfig),

@@ -10,7 +10,7 @@ import { loadFamily } from './families/index.js';
 import { modelHash } from './hash.js';
 import { readInit } from './image/read.js';
 import { object } from './json.js';
-import { type OwnSettings, ownSettings } from './own.js';
+import { checkOwnSize, type OwnSettings, ownSettings, ownWarnings } from './own.js';
 import { checkInit, checkParameters } from './parameters.js';
 import { type PipelineKind, pipelineConfig } from './pipeline-config.js';
 import { loadPreviewer, type Previewer } from './preview.js';
@@ -204,7 +204,12 @@ export class Model {
    */
   async checkSafety(image: RgbImage): Promise<boolean | undefined> {
     if (!(await this.hasSafetyChecker())) return undefined;
-    this.#checker ??= loadSafetyChecker(this.info.directory, this.#session);
+    this.#checker ??= loadSafetyChecker(this.info.directory, this.#session).catch(
+      (error: unknown) => {
+        this.#checker = undefined; // what fails once, as a full memory does, is tried again
+        throw error;
+      },
+    );
     return (await this.#checker).flags(image);
   }
 
@@ -243,8 +248,9 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
   await readJson(root, join(root, 'model_index.json'));
   const schedulerPath = join(root, 'scheduler', 'scheduler_config.json');
   const schedulerConfig = await readJson(root, schedulerPath, false, parseSchedulerConfig);
-  const warnings = schedulerWarnings(schedulerConfig);
-  const own = ownSettings(object(await readJson(root, join(root, 'ylem.json'), true)));
+  const ownJson = object(await readJson(root, join(root, 'ylem.json'), true));
+  const own = ownSettings(ownJson);
+  const warnings = [...schedulerWarnings(schedulerConfig), ...ownWarnings(ownJson)];
   const tried: { name: string; reason: string }[] = [];
   const providers = options.providers ?? ['cpu'];
   for (const [place, provider] of providers.entries()) {
@@ -318,7 +324,7 @@ async function describe(
   own: OwnSettings,
 ): Promise<ModelInfo> {
   const { parts } = family;
-  const side = parts.sampleSize * parts.vaeScale;
+  checkOwnSize(own, parts.sizeMultiple);
   return {
     name: basename(root),
     directory: root,
@@ -330,8 +336,8 @@ async function describe(
     latentChannels: parts.latentChannels,
     vaeScale: parts.vaeScale,
     sizeMultiple: parts.sizeMultiple,
-    defaultWidth: own.width ?? side,
-    defaultHeight: own.height ?? side,
+    defaultWidth: own.width ?? (parts.sampleWidth ?? parts.sampleSize) * parts.vaeScale,
+    defaultHeight: own.height ?? parts.sampleSize * parts.vaeScale,
     defaultSteps: own.steps ?? family.defaults.steps,
     defaultGuidanceScale: own.guidanceScale ?? family.defaults.guidanceScale,
     defaultScheduler: schedulerDisplayName(schedulerConfig),

@@ -34,6 +34,32 @@ const RANGES: Readonly<Record<keyof OwnSettings, Range>> = {
   trueGuidanceScale: { ...LIMITS.guidanceScale, min: 1 },
 };
 
+/** One sentence for keys that mean nothing here. */
+export function ownWarnings(json: Json): string[] {
+  const unknown = Object.keys(json).filter((key) => !(key in RANGES));
+  if (unknown.length === 0) return [];
+  const there = Object.keys(RANGES).join(', ');
+  return [
+    `The model's ylem.json says ${unknown.join(', ').slice(0, 200)}, which is no setting; there are ${there}.`,
+  ];
+}
+
+/**
+ * @param multiple px that width and height are multiples of
+ * @throws UserError 'model-setting' that names the key
+ */
+export function checkOwnSize(own: OwnSettings, multiple: number): void {
+  for (const key of ['width', 'height'] as const) {
+    const value = own[key];
+    if (value === undefined || value % multiple === 0) continue;
+    throw new UserError(
+      'model-setting',
+      `The model's ylem.json has a ${key} of ${value}, which is no multiple of ${multiple}.`,
+      { key, multiple },
+    );
+  }
+}
+
 /** @throws UserError 'model-setting' that names the key and what it may be */
 export function ownSettings(json: Json): OwnSettings {
   const settings: Partial<Record<keyof OwnSettings, number>> = {};

@@ -45,14 +45,18 @@ export async function loadPreviewer(
     parts.latentChannels,
   );
   if (given !== undefined) return linear(given);
-  const small = noise(parts.latentChannels, Math.min(16, parts.sampleSize));
+  const known = knownMap(parts.latentChannels, parts.vaeScale, parts.scalingFactor);
+  const side = Math.min(16, parts.sampleSize);
+  const [rows, columns] = parts.fixedLatents ?? [side, side];
+  // Whole pictures alone can be decoded: that is not cheap, and the map is known.
+  if (known !== undefined && rows * columns > 16 ** 2) return linear(known);
+  const small = noise(parts.latentChannels, rows, columns);
   await model.decode(small); // the first decode pays for the arena
   const begun = performance.now();
   const image = await model.decode(small);
-  const area = (parts.sampleSize / small.dims[2]!) ** 2;
+  const area = parts.sampleSize ** 2 / (rows * columns);
   if ((performance.now() - begun) * area < CHEAP_DECODE)
     return { kind: 'vae', draw: (latents) => model.decode(latents) };
-  const known = knownMap(parts.latentChannels, parts.vaeScale, parts.scalingFactor);
   return linear(known ?? fitLinear(small, image));
 }
 
@@ -75,8 +79,8 @@ export async function plainPreviewer(
   return linear({ factors, bias: [0, 0, 0] });
 }
 
-function noise(channels: number, side: number): FloatTensor {
-  const dims = [1, channels, side, side];
+function noise(channels: number, rows: number, columns: number): FloatTensor {
+  const dims = [1, channels, rows, columns];
   return { data: new TorchGenerator(0).randn(dims), dims };
 }
 

@@ -19,6 +19,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { describeModel } from '../../src/pipeline/describe.js';
 import { loadModel } from '../../src/pipeline/index.js';
 import { readOnnxHeader } from '../../src/pipeline/onnx-header.js';
+import { assembleModel } from '../support/models.js';
 
 const HYDROGEN = fileURLToPath(new URL('../../models/hydrogen', import.meta.url));
 const FIXTURES = fileURLToPath(new URL('../fixtures/models/', import.meta.url));
@@ -97,6 +98,40 @@ describe('the head of a graph', () => {
   });
 });
 
+describe('the size of those who name none', () => {
+  it.each<[string, object, number, number]>([
+    ['as the configuration says', { sample_size: 24 }, 96, 96],
+    ['rows and columns', { sample_size: [8, 16] }, 64, 32],
+    ['of a time when half was written', { sample_size: 32, _diffusers_version: '0.2.2' }, 256, 256],
+    ['of a later time', { sample_size: 32, _diffusers_version: '0.10.0' }, 128, 128],
+  ])('is %s', async (_what, change, defaultWidth, defaultHeight) => {
+    const folder = await copyOfTiny();
+    const path = join(folder, 'unet/config.json');
+    const config = JSON.parse(await readFile(path, 'utf8')) as object;
+    await writeFile(path, JSON.stringify({ ...config, ...change }));
+    expect((await describeModel(folder)).facts).toMatchObject({ defaultWidth, defaultHeight });
+    const model = await loadModel(folder, { threads: 1 });
+    try {
+      expect(model.info).toMatchObject({ defaultWidth, defaultHeight });
+    } finally {
+      await model.dispose();
+    }
+  });
+
+  it('is no other than can be painted, and what means nothing in ylem.json is named', async () => {
+    const folder = await copyOfTiny();
+    await writeFile(join(folder, 'ylem.json'), '{ "width": 100, "Steps": 9 }');
+    const { problems, warnings } = await describeModel(folder);
+    expect(problems.map(({ message }) => message)).toEqual([
+      "The model's ylem.json has a width of 100, which is no multiple of 8.",
+    ]);
+    expect(warnings.join()).toContain('says Steps, which is no setting; there are steps,');
+    await expect(loadModel(folder, { threads: 1 })).rejects.toMatchObject({
+      identifier: 'model-setting',
+    });
+  });
+});
+
 describe('a directory at fault', () => {
   const problemsOf = async (directory: string) =>
     (await describeModel(directory)).problems.map(({ identifier, message }) => ({
@@ -164,6 +199,18 @@ describe('a directory at fault', () => {
       expect(problems.length > 0 || facts !== undefined).toBe(true);
     }
     await mkdir(folder); // for the cleaning up
+  });
+
+  it.each([
+    ['sdxl', 'tokenizer'],
+    ['sd3', 'tokenizer_3'],
+  ])('of %s that lacks the %s of one of its text encoders names it', async (family, tokenizer) => {
+    const folder = await assembleModel(family);
+    folders.push(folder);
+    expect(await problemsOf(folder)).toEqual([]);
+    await rm(join(folder, tokenizer), { recursive: true });
+    const [problem] = await problemsOf(folder);
+    expect(problem?.message).toContain(`lacks ${tokenizer}/tokenizer.json`);
   });
 
   it('names everything that is wrong at once', async () => {

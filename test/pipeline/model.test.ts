@@ -18,6 +18,7 @@ import {
   type Step,
 } from '../../src/pipeline/index.js';
 import { SCHEDULER_NAMES } from '../../src/pipeline/types.js';
+import { saveVae } from '../support/onnx.js';
 
 const FIXTURES = fileURLToPath(new URL('../fixtures/', import.meta.url));
 const MODEL = join(FIXTURES, 'models/tiny-sd');
@@ -152,6 +153,22 @@ describe('every generation of exported directories paints the same', () => {
     expect(mean).toBeGreaterThan(0);
     // Ten times less than between two different pictures of this model.
     expect(mean).toBeLessThan(5);
+  });
+
+  it.each([
+    ['with its config', false],
+    ['without one', true],
+  ])('a VAE exported for one size alone, %s', async (_what, bare) => {
+    const folder = await copyOfModel();
+    await saveVae(join(folder, 'vae_decoder/model.onnx'), { type: 'float32', side: 24 });
+    if (bare) await unlink(join(folder, 'vae_decoder/config.json'));
+    const fixed = await load(folder);
+    expect(fixed.info).toMatchObject({ vaeScale: 4, latentChannels: 4 });
+    const { width, height } = await paint(fixed, { ...PARAMETERS, width: 96, height: 96 });
+    expect([width, height]).toEqual([96, 96]);
+    await expect(paint(fixed, { ...PARAMETERS, width: 64, height: 64 })).rejects.toMatchObject({
+      identifier: 'model-graph-mismatch',
+    });
   });
 
   it('a VAE without its config: the scale is seen in a decoded picture', async () => {

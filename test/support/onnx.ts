@@ -97,6 +97,8 @@ export interface VaeOptions {
   readonly offset?: number;
   /** 0 / 0 in every pixel */
   readonly broken?: boolean;
+  /** latents per side, where the graph takes no others */
+  readonly side?: number;
 }
 
 /**
@@ -104,9 +106,9 @@ export interface VaeOptions {
  * In half precision it overflows where the swollen values pass 65504.
  */
 export async function saveVae(path: string, options: VaeOptions): Promise<void> {
-  const { type, swell = 1, offset = 0, broken = false } = options;
+  const { type, swell = 1, offset = 0, broken = false, side } = options;
   const graph = new SmallGraph();
-  const latents = graph.input('latent_sample', type, ['batch', 4, 'h', 'w']);
+  const latents = graph.input('latent_sample', type, ['batch', 4, side ?? 'h', side ?? 'w']);
   const scalar = (value: number) => graph.constant(type, [], [value]);
   const one = (value: number) => graph.constant('int64', [1], [value]);
   const colours = graph.node('Slice', [latents, one(0), one(3), one(1)]);

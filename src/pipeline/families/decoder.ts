@@ -5,6 +5,7 @@
 import { basename } from 'node:path';
 import { UserError } from '../../errors.js';
 import { allFinite } from '../finite.js';
+import { kindOf } from '../providers.js';
 import { floats, type Graph } from '../session.js';
 import type { FloatTensor } from '../types.js';
 import type { FamilySource } from './family.js';
@@ -46,10 +47,14 @@ export class Decoder {
         this.#ways.shift();
         continue;
       }
-      const again = await this.#decode(graph, latents);
-      if (!allFinite(again.data)) {
-        this.#ways.shift();
+      const again = await this.#decode(graph, latents).catch(async (error: unknown) => {
         await closeEarly(this.#source, graph);
+        if (kindOf(error) !== 'memory' || this.#ways.length === 1) throw error;
+        return undefined; // the next way may have more
+      });
+      if (again === undefined || !allFinite(again.data)) {
+        this.#ways.shift();
+        if (again !== undefined) await closeEarly(this.#source, graph);
         continue;
       }
       image = again;

@@ -5,6 +5,7 @@ import { basename } from 'node:path';
 import { UserError } from '../../errors.js';
 import { allFinite } from '../finite.js';
 import { readOnnxHeader } from '../onnx-header.js';
+import { kindOf } from '../providers.js';
 import { floats, type Graph } from '../session.js';
 import type { FloatTensor } from '../types.js';
 import { type FamilySource, graph, hasGraph } from './family.js';
@@ -49,14 +50,24 @@ export class Encoder {
    * @throws UserError 'image-not-finite' when no way gives numbers
    */
   async run(pixels: FloatTensor): Promise<Encoded> {
-    this.#graph ??= graph(this.#source, PART);
+    this.#graph ??= graph(this.#source, PART).catch((error: unknown) => {
+      this.#graph = undefined; // what fails once, as a full memory does, is tried again
+      throw error;
+    });
     const own = await this.#graph;
     const encoded = await encode(own, pixels);
     if (allFinite(encoded.values.data)) return encoded;
+    let full: unknown;
     for (const open of exactWays(this.#source, PART)) {
       const exact = await open();
       if (exact === undefined) continue;
-      const again = await encode(exact, pixels);
+      const again = await encode(exact, pixels).catch(async (error: unknown) => {
+        await closeEarly(this.#source, exact);
+        if (kindOf(error) !== 'memory') throw error;
+        full = error; // the next way may have more
+        return undefined;
+      });
+      if (again === undefined) continue;
       if (allFinite(again.values.data)) {
         // It will overflow again: from here on the exact one encodes, and the other makes room.
         this.#graph = Promise.resolve(exact);
@@ -65,6 +76,7 @@ export class Encoder {
       }
       await closeEarly(this.#source, exact);
     }
+    if (full !== undefined) throw full;
     const [model, { provider }] = [basename(this.#source.root), this.#source.session];
     throw new UserError(
       'image-not-finite',

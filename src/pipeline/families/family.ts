@@ -34,8 +34,12 @@ export interface FamilyParts {
   readonly vaeScale: number;
   /** px: the VAE's scale times the denoiser's own downsampling */
   readonly sizeMultiple: number;
-  /** latents per side that the model was trained on */
+  /** latents per side that the model was trained on; where it was no square, from top to bottom */
   readonly sampleSize: number;
+  /** and from side to side; absent: as many */
+  readonly sampleWidth?: number;
+  /** rows and columns of latents that the VAE's decoder takes, where its graph takes no others */
+  readonly fixedLatents?: readonly [number, number];
   /** latents are (VAE output - shiftFactor) * scalingFactor */
   readonly scalingFactor: number;
   readonly shiftFactor: number;

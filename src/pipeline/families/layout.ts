@@ -72,6 +72,26 @@ export const LAYOUTS: Readonly<Record<string, FamilyLayout>> = {
 };
 
 /**
+ * Latents that the denoiser was trained on, rows and columns; undefined where its configuration does
+ * not say. Configurations of Stable Diffusion from before diffusers 0.9 name fewer than they mean, as
+ * its pipelines know (and those of other families do not).
+ * @param config unet/config.json or transformer/config.json
+ */
+export function trainedSize(family: string, config: Json): readonly [number, number] | undefined {
+  const given = config.sample_size;
+  if (Array.isArray(given)) {
+    const [rows, columns = rows] = given as readonly unknown[];
+    return isSize(rows) && isSize(columns) ? [rows, columns] : undefined;
+  }
+  if (!isSize(given)) return undefined;
+  const old = /^0\.[0-8](?:\.|$)/.test(String(config._diffusers_version));
+  const size = family === 'sd' && old && given < 64 ? 64 : given;
+  return [size, size];
+}
+
+const isSize = (value: unknown): value is number => typeof value === 'number' && value > 0;
+
+/**
  * The family of a directory, by what lies in it rather than by its pipeline's class: exporters name
  * one architecture differently (OnnxStableDiffusionPipeline, ORTStableDiffusionPipeline, ...).
  *

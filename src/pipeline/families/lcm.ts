@@ -26,7 +26,7 @@ async function load(source: FamilySource): Promise<Family> {
     name: 'lcm',
     // diffusers' Stable Diffusion pipelines paint with such a UNet too, by their own rules.
     scheduledAs: sd.pipelines.includes(source.className) ? 'sd' : 'lcm',
-    parts: unetSizes(source, denoiser, vae).parts,
+    parts: unetSizes(source, denoiser, vae, 'lcm').parts,
     defaults: defaultsOf('lcm', source.scheduler, true),
     source,
     denoiser,

@@ -15,7 +15,7 @@ export function exactWays(source: FamilySource, part: string): ExactWay[] {
   const session = sessionOf(source, part);
   const cpu = { ...session, provider: 'cpu' };
   const single = async (options: SessionOptions) => {
-    const bytes = await upcast(path);
+    const bytes = await upcast(path).catch(() => undefined); // too large for one file, say
     return bytes && opened(openBytes(bytes, options, `${part}/model.onnx`));
   };
   const opened = async (opening: Promise<Graph>) => {

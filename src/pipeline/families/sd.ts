@@ -24,7 +24,7 @@ async function load(source: FamilySource): Promise<Family> {
   const encoder = await PromptEncoder.load(source, 'text_encoder', 'tokenizer', { layer: 'last' });
   const denoiser = new Denoiser(source.denoiser, { sample: 'sample' });
   const vae = await Vae.load(source, { scalingFactor: 0.18215 });
-  const sizes = unetSizes(source, denoiser, vae);
+  const sizes = unetSizes(source, denoiser, vae, 'sd');
   const conditions = async ({ text }: Text, request: Conditioning): Promise<Conditions> => ({
     encoder_hidden_states: (await encoder.encode(text, request)).hidden,
   });

@@ -50,7 +50,7 @@ async function load(source: FamilySource): Promise<Family> {
   encoders.push(last);
   const denoiser = new Denoiser(source.denoiser, { sample: 'sample' });
   const vae = await Vae.load(source, { scalingFactor: 0.13025, normalised: true });
-  const sizes = unetSizes(source, denoiser, vae, 128);
+  const sizes = unetSizes(source, denoiser, vae, 'sdxl', 128);
   const guidance = new GuidanceInput(source);
   const zeros = source.index.force_zeros_for_empty_prompt !== false;
   const scored =

@@ -20,6 +20,7 @@ export function transformerParts(
     vaeScale: vae.scale,
     sizeMultiple: vae.scale * patch,
     sampleSize: number(denoiserConfig.sample_size) ?? side ?? 128,
+    ...(vae.fixedLatents && { fixedLatents: vae.fixedLatents }),
     scalingFactor: vae.scalingFactor,
     shiftFactor: vae.shiftFactor,
     precision: denoiser.precision,

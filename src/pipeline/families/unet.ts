@@ -7,6 +7,7 @@ import type { Text } from './compose.js';
 import type { Conditions, Denoiser } from './denoiser.js';
 import type { Conditioning, FamilyParts, FamilySource } from './family.js';
 import { guidanceEmbedding } from './guidance.js';
+import { trainedSize } from './layout.js';
 import type { Vae } from './vae.js';
 
 /** A graph with free dimensions declares names or -1 instead of sizes. */
@@ -19,6 +20,7 @@ export interface UnetSizes {
 }
 
 /**
+ * @param family as trainedSize means it
  * @param otherwise latents per side, where neither configuration nor graph says them
  * @throws UserError for a UNet with channels that nothing here can fill
  */
@@ -26,6 +28,7 @@ export function unetSizes(
   { denoiser: graph, denoiserConfig: config }: FamilySource,
   denoiser: Denoiser,
   vae: Vae,
+  family: string,
   otherwise = 64,
 ): UnetSizes {
   const sample = graph.inputs.get('sample')!;
@@ -41,7 +44,7 @@ export function unetSizes(
     );
   }
   const levels = Array.isArray(config.block_out_channels) ? config.block_out_channels.length : 4;
-  const configured = Array.isArray(config.sample_size) ? config.sample_size[0] : config.sample_size;
+  const configured = trainedSize(family, config);
   // Exported graphs have the UNet's halvings and doublings fixed: each level halves evenly.
   const least = 2 ** (levels - 1);
   return {
@@ -51,7 +54,9 @@ export function unetSizes(
       inpaintChannels,
       vaeScale: vae.scale,
       sizeMultiple: vae.scale * least,
-      sampleSize: number(configured) ?? size(sample.shape[2]) ?? otherwise,
+      sampleSize: configured?.[0] ?? size(sample.shape[2]) ?? otherwise,
+      sampleWidth: configured?.[1] ?? size(sample.shape[3]) ?? otherwise,
+      ...(vae.fixedLatents && { fixedLatents: vae.fixedLatents }),
       scalingFactor: vae.scalingFactor,
       shiftFactor: vae.shiftFactor,
       precision: denoiser.precision,

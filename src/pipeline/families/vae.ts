@@ -24,6 +24,8 @@ export class Vae {
   readonly latentChannels: number | undefined;
   /** px per latent */
   readonly scale: number;
+  /** rows and columns of latents, where the decoder's graph takes no others */
+  readonly fixedLatents: readonly [number, number] | undefined;
   readonly scalingFactor: number;
   readonly shiftFactor: number;
   readonly #decoder: Decoder;
@@ -49,6 +51,7 @@ export class Vae {
     const declared = Number(decoder.graph.inputs.get('latent_sample')?.shape[1]);
     this.latentChannels = number(config.latent_channels) ?? (declared > 0 ? declared : undefined);
     this.scale = scale;
+    this.fixedLatents = fixedSize(decoder.graph);
     const usual = Object.keys(config).length === 0 ? options.scalingFactor : DEFAULT_SCALING;
     this.scalingFactor = number(config.scaling_factor) ?? usual;
     this.shiftFactor = options.shifted === true ? (number(config.shift_factor) ?? 0) : 0;
@@ -147,12 +150,18 @@ function sampled({ data, dims }: FloatTensor, noise: NoiseGenerator): FloatTenso
 
 /** px per latent, where no configuration says it: the size of a decoded picture tells. */
 async function measuredScale(decoder: Graph, declared: number): Promise<number> {
-  const side = 8;
+  const [rows, columns] = fixedSize(decoder) ?? [8, 8];
   const channels = declared > 0 ? declared : 4;
-  const dims = [1, channels, side, side];
-  const zeros = new Float32Array(channels * side * side);
+  const dims = [1, channels, rows, columns];
+  const zeros = new Float32Array(channels * rows * columns);
   const outputs = await decoder.run({ latent_sample: decoder.feed('latent_sample', zeros, dims) });
-  return Number(Object.values(outputs)[0]?.dims[2]) / side;
+  return Number(Object.values(outputs)[0]?.dims[2]) / rows;
+}
+
+/** Rows and columns that a graph exported for one size takes. */
+function fixedSize(decoder: Graph): readonly [number, number] | undefined {
+  const [, , rows, columns] = decoder.inputs.get('latent_sample')?.shape ?? [];
+  return Number(rows) > 0 && Number(columns) > 0 ? [Number(rows), Number(columns)] : undefined;
 }
 
 /** [1, 3, H, W] to 8-bit RGB; `unit` maps the graph's range to [0, 1]. Rounds half to even, as numpy. */
