@@ -1,13 +1,14 @@
 // The `ylem` command as a process: what it writes, and the status it ends with.
 
 import { spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { assembleModel } from './support/models.js';
 
 const YLEM = fileURLToPath(new URL('../bin/ylem.js', import.meta.url));
 const MODEL = fileURLToPath(new URL('fixtures/models/tiny-sd', import.meta.url));
@@ -82,6 +83,19 @@ describe('ylem imagine', () => {
     const parts = load + encode + decode + unet.reduce((a: number, b: number) => a + b, 0);
     expect(parts).toBeLessThanOrEqual(total);
     for (const ms of [load, encode, decode, ...unet]) expect(ms).toBeGreaterThan(0);
+  });
+
+  it("--json says the model's own hash, whatever the prompt says of one", async () => {
+    const [plain, faked] = await Promise.all(
+      ['x', 'x, Model hash: deadbeef, y'].map(async (prompt) => {
+        const args = [prompt, ...SMALL, '--steps', '1', '--scheduler', 'DDIM', '--seed', '1'];
+        const out = `hash-${prompt.length}.png`;
+        const { stdout } = await ylem('imagine', ...args, '--out', out, '--json');
+        return JSON.parse(stdout).model.hash;
+      }),
+    );
+    expect(plain).toMatch(/^[0-9a-f]{10}$/);
+    expect(faked).toBe(plain);
   });
 
   it('draws another picture from a random seed each time', async () => {
@@ -189,12 +203,47 @@ describe('ylem imagine', () => {
       /text_encoder/,
     ],
     ['too much weight', ['(x:1e9)((x:9999))', ...SMALL, '--out', 'z.png', '--weighting'], /1000/],
+    [
+      'a scheduler for another kind of model',
+      ['x', ...SMALL, '--out', 'z.png', '--scheduler', 'Flow match Euler'],
+      /only for models that predict a flow/,
+    ],
+    ['a name that no disk takes', ['x', '--out', `${'z'.repeat(300)}.png`], /too long/],
   ])('%s ends with status 2 and one line', async (_, args, reason) => {
     const { status, stdout, stderr } = await ylem('imagine', ...args);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
     expect(stderr).toMatch(/^ylem: [^\n]+\n$/);
     expect(stderr).toMatch(reason);
     expect(await readdir(folder)).not.toContain('z.png');
+  });
+
+  it('a size that only the model itself rules out ends with status 2 and one line', async () => {
+    const model = await assembleModel('sd3');
+    try {
+      const { status, stderr } = await ylem(
+        ...['imagine', 'x', '--out', 'z.png', '--model', model, '--width', '256', '--height', '64'],
+      );
+      expect(stderr).toMatch(/^ylem: [^\n]*at most 128 pixels per side[^\n]*\n$/);
+      expect(status).toBe(2);
+    } finally {
+      await rm(model, { recursive: true });
+    }
+  });
+
+  it("a scheduler that the model's configuration rules out ends with status 2 where it was named, else with 1", async () => {
+    const model = join(folder, 'sample');
+    await cp(MODEL, model, { recursive: true });
+    const file = join(model, 'scheduler/scheduler_config.json');
+    const config = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
+    await writeFile(file, JSON.stringify({ ...config, prediction_type: 'sample' }));
+    const painted = (...more: string[]) =>
+      ylem('imagine', 'x', '--out', 'z.png', '--model', model, '--steps', '2', ...more);
+    const named = await painted('--scheduler', 'Euler a');
+    expect(named.stderr).toMatch(/^ylem: [^\n]*prediction_type "sample"[^\n]*\n$/);
+    expect(named.status).toBe(2);
+    // Without a name for it the model alone is at fault.
+    await writeFile(file, JSON.stringify({ ...config, prediction_type: 'guess' }));
+    expect((await painted()).status).toBe(1);
   });
 
   it('a directory that is no model ends with status 1 and one line', async () => {

@@ -2,11 +2,12 @@
 
 import { randomUUID } from 'node:crypto';
 import { rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** Writes beside the target and renames, so that nobody ever reads half a file. */
 export async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  const unfinished = join(dirname(path), `.${basename(path)}.${randomUUID()}`);
+  // Without the target's name in it: that one may be as long as the file system takes.
+  const unfinished = join(dirname(path), `.${randomUUID()}`);
   try {
     await writeFile(unfinished, bytes);
     await rename(unfinished, path);

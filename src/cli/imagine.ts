@@ -9,6 +9,7 @@ import sharp from 'sharp';
 import { type Config, loadConfig } from '../config.js';
 import { createEngine, type Engine } from '../engine/index.js';
 import { UserError } from '../errors.js';
+import { parseInfotext } from '../pipeline/image/infotext.js';
 import { imageSize } from '../pipeline/image/read.js';
 import { toKept } from '../pipeline/kept.js';
 import { checkParameters, sizeLike } from '../pipeline/parameters.js';
@@ -88,7 +89,7 @@ async function paint(
       },
     });
     const { image, infotext, flagged, timings } = await run.result.catch((error: unknown) => {
-      throw asArgument(error);
+      throw asArgument(error, asked.scheduler);
     });
     await writeWhole(asked.out, image.bytes);
     const files = [asked.out];
@@ -106,7 +107,7 @@ async function paint(
         'The safety checker of the model found something in the picture: it is blurred (YLEM_SAFETY).\n',
       );
     }
-    const model = { ...info, hash: /, Model hash: (\w+)/.exec(infotext)?.[1] };
+    const model = { ...info, hash: parseInfotext(infotext).values.get('Model hash') };
     report(asked, parameters, model, rounded({ load, encode, unet, decode, total }), files);
   } finally {
     await engine.close();
@@ -149,10 +150,13 @@ const ASKED = new Set([
   'image-not-finite',
   'no-vae-encoder',
   'needs-mask',
+  'prompt-too-long',
   'bad-weight',
   'no-clip-skip',
   'bad-clip-skip',
   'steps-range',
+  'bad-size',
+  'scheduler-flow',
 ]);
 
 /** What is wrong with a model, with the directory that may be another one than was meant. */
@@ -161,10 +165,13 @@ function located(error: unknown, directory: string): unknown {
   return new UserError(error.identifier, `${directory}: ${error.message}`, error.context);
 }
 
-function asArgument(error: unknown): unknown {
-  return error instanceof UserError && ASKED.has(error.identifier)
-    ? badArgument(error.message)
-    : error;
+/** @param scheduler that was asked for, and may be what the model's configuration does not suit */
+function asArgument(error: unknown, scheduler?: string): unknown {
+  if (!(error instanceof UserError)) return error;
+  const { identifier, message } = error;
+  const isAsked =
+    ASKED.has(identifier) || (identifier === 'scheduler-config' && scheduler !== undefined);
+  return isAsked ? badArgument(message) : error;
 }
 
 /** A contact sheet for a file that ends in .png, else an animation. */
@@ -196,6 +203,9 @@ async function checkPaths(asked: ImagineArguments, config: Config): Promise<stri
   for (const file of [asked.out, asked.evolution]) {
     if (file === undefined) continue;
     const folder = dirname(resolve(file));
+    await stat(file).catch(({ code }: NodeJS.ErrnoException) => {
+      if (code === 'ENAMETOOLONG') throw badArgument(`The name of "${file}" is too long.`);
+    });
     if (!(await isFolder(folder))) throw badArgument(`There is no folder "${folder}" to write to.`);
     if (await isFolder(file)) throw badArgument(`"${file}" is a folder: name a file.`);
     await access(folder, constants.W_OK).catch(() => {

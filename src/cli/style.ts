@@ -19,6 +19,12 @@ export interface OutputLike {
   write(text: string): unknown;
 }
 
+/** Characters that a line may have: the last column stays free, where some terminals wrap already. */
+export function lineRoom({ columns }: Pick<OutputLike, 'columns'>): number {
+  // Some terminals do not know how wide they are, and say 0.
+  return Math.max(1, (columns || 80) - 1);
+}
+
 /** Colours for this output: none where it is no terminal, or NO_COLOR (no-color.org) is set. */
 export function painter(
   out: Pick<OutputLike, 'isTTY'>,

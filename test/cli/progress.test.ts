@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { createProgress } from '../../src/cli/progress.js';
 
-function terminal(isTTY: boolean) {
+function terminal(isTTY: boolean, columns = 80) {
   const written: string[] = [];
-  return { isTTY, written, write: (text: string) => written.push(text) };
+  return { isTTY, columns, written, write: (text: string) => written.push(text) };
 }
 
 describe('the progress bar', () => {
@@ -20,6 +20,27 @@ describe('the progress bar', () => {
     expect(out.written[2]).not.toContain('░');
     progress.end();
     expect(out.written.at(-1)).toBe('\r\x1b[K');
+  });
+
+  it('keeps to one line of a narrow terminal, the numbers before the bar', () => {
+    for (const columns of [8, 20, 30, 43, 200]) {
+      const out = terminal(true, columns);
+      let now = 0;
+      const progress = createProgress(out, () => now);
+      progress.say('drawing the evolution of a picture');
+      for (let step = 0; step <= 150; step++, now += 12_345) progress.update(step, 150);
+      for (const line of out.written) {
+        const shown = [...line.replace('\r', '').replace('\x1b[K', '')];
+        expect(shown.length).toBeLessThan(columns);
+      }
+      expect(out.written.at(-1)).toContain('150/150'.slice(0, columns - 1));
+    }
+  });
+
+  it('has room for the whole bar where a terminal does not say how wide it is', () => {
+    const out = terminal(true, 0);
+    createProgress(out).update(5, 5);
+    expect(out.written[0]).toContain(`${'█'.repeat(24)} 5/5`);
   });
 
   it('writes nothing where there is no terminal', () => {

@@ -3,6 +3,7 @@
 
 import { writeSync } from 'node:fs';
 import { UserError } from '../../errors.js';
+import type { InitImage } from '../../pipeline/types.js';
 import type { ImagesTrial, ModelTrial, ThreadsTrial, Trial } from './trials.js';
 
 /** Outcomes go to a pipe of their own: stdout belongs to the libraries. */
@@ -50,19 +51,30 @@ async function tryModel(trial: Extract<Trial, { kind: 'model' }>): Promise<Model
     defaultGuidanceScale,
     defaultSteps,
   } = model.info;
-  const stepBegun = performance.now();
-  const steps = model.generate({
-    prompt: 'a fox',
-    negativePrompt: '',
-    seed: 1,
-    steps: defaultSteps,
-    guidanceScale: defaultGuidanceScale,
-    width,
-    height,
+  const firstStep = async (init?: InitImage) => {
+    const stepBegun = performance.now();
+    const steps = model.generate(
+      {
+        prompt: 'a fox',
+        negativePrompt: '',
+        seed: 1,
+        steps: defaultSteps,
+        guidanceScale: defaultGuidanceScale,
+        width,
+        height,
+        ...(init && { strength: 1 }),
+      },
+      init && { init },
+    );
+    const { value: step } = await steps.next();
+    if (step === undefined) throw new Error('the model made no step');
+    return { step, stepped: performance.now() - stepBegun };
+  };
+  const { step, stepped } = await firstStep().catch(async (error: unknown) => {
+    // That it paints into a picture only is no fault of a model.
+    if (!(error instanceof UserError && error.identifier === 'needs-mask')) throw error;
+    return firstStep(await blank(width, height));
   });
-  const { value: step } = await steps.next();
-  const stepped = performance.now() - stepBegun;
-  if (step === undefined) throw new Error('the model made no step');
   const decodeBegun = performance.now();
   await model.decode(step.predictedOriginal);
   const decode = performance.now() - decodeBegun;
@@ -79,6 +91,18 @@ async function tryModel(trial: Extract<Trial, { kind: 'model' }>): Promise<Model
     peakBytes: process.resourceUsage().maxRSS * 1024,
     baseBytes,
   };
+}
+
+/** A grey picture, all of it to be painted anew; px */
+async function blank(width: number, height: number): Promise<InitImage> {
+  const { default: sharp } = await import('sharp');
+  const plain = (level: number) => {
+    const background = { r: level, g: level, b: level };
+    return sharp({ create: { width, height, channels: 3, background } })
+      .png()
+      .toBuffer();
+  };
+  return { image: await plain(128), mask: await plain(255) };
 }
 
 try {

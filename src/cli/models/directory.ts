@@ -8,6 +8,7 @@ import * as v from 'valibot';
 import { type Config, embeddedModel } from '../../config.js';
 import { UserError } from '../../errors.js';
 import { badArgument } from '../arguments.js';
+import { isLostWith, isSameEntry, isSameTarget } from './entries.js';
 import { takeLock } from './lock.js';
 import { checkedName } from './names.js';
 
@@ -64,13 +65,28 @@ export async function places(config: Config): Promise<Place[]> {
     if (entry.isDirectory() || (entry.isSymbolicLink() && (await isDirectory(path))))
       names.push(path);
   }
-  const all = new Set([embeddedModel(), ...names.sort(), config.modelDirectory]);
-  return [...all].map((directory) => ({
+  const found = [embeddedModel()];
+  for (const path of names.sort())
+    if (!(await isSameEntry(path, embeddedModel()))) found.push(path);
+  const usual = config.modelDirectory;
+  const ofDefault =
+    (await firstOf(found, (path) => isSameEntry(path, usual))) ??
+    (await firstOf(found, (path) => isSameTarget(path, usual)));
+  if (ofDefault === undefined) found.push(usual);
+  return found.map((directory) => ({
     name: basename(directory),
     directory,
     embedded: directory === embeddedModel(),
-    isDefault: directory === config.modelDirectory,
+    isDefault: directory === (ofDefault ?? usual),
   }));
+}
+
+async function firstOf<T>(
+  values: readonly T[],
+  fits: (value: T) => Promise<boolean>,
+): Promise<T | undefined> {
+  for (const value of values) if (await fits(value)) return value;
+  return undefined;
 }
 
 /** Names of the models that a pull has begun and not ended. */
@@ -92,7 +108,12 @@ export async function placeOf(config: Config, text: string): Promise<Place> {
   const known = all.find((place) => place.directory === directory);
   if (known !== undefined) return known;
   if (await isDirectory(directory)) {
-    return { name: basename(directory), directory, embedded: false, isDefault: false };
+    return {
+      name: basename(directory),
+      directory,
+      embedded: await isSameTarget(directory, embeddedModel()),
+      isDefault: await isSameTarget(directory, config.modelDirectory),
+    };
   }
   const names = all.map(({ name }) => name).join(', ');
   throw badArgument(`There is no model "${text}": neither a directory nor one of ${names}.`);
@@ -105,13 +126,15 @@ export async function placeOf(config: Config, text: string): Promise<Place> {
  */
 export async function removeModel(config: Config, text: string): Promise<number> {
   const models = config.modelsDirectory;
-  const inside = isAbsolute(text) && dirname(resolve(text)) === models ? basename(text) : text;
+  await sweep(models);
+  const isPath = isAbsolute(text) && (await isSameTarget(dirname(resolve(text)), models));
+  const inside = isPath ? basename(text) : text;
   const name = checkedName(inside.replace(/[\\/]+$/, ''));
   const directory = join(models, name);
-  if (directory === embeddedModel()) {
+  if (await isLostWith(embeddedModel(), directory)) {
     throw new UserError('model-embedded', `${name} comes with Ylem and is not removed.`);
   }
-  if (directory === config.modelDirectory) {
+  if (await isLostWith(config.modelDirectory, directory)) {
     throw new UserError(
       'model-in-use',
       `${name} is the model that YLEM_MODEL names: change that setting first.`,
@@ -137,6 +160,20 @@ export async function removeModel(config: Config, text: string): Promise<number>
     throw badArgument(`There is no model "${text}" in ${models} (there: ${list}).`);
   }
   return freed;
+}
+
+const ASIDE = /^\.removed-[0-9a-f-]{36}$/;
+
+/**
+ * Removes what earlier removals that were cut off have left. One that is still at work in another
+ * process is helped, not harmed: neither minds that a file is already gone.
+ */
+export async function sweep(models: string): Promise<void> {
+  for (const name of await readdir(models).catch(() => [])) {
+    if (!ASIDE.test(name)) continue;
+    // It is in nobody's way: what cannot be removed now is no reason to fail.
+    await rm(join(models, name), { recursive: true, force: true }).catch(() => {});
+  }
 }
 
 /** Takes a directory out of sight at once, then removes it: nobody sees half of it. */

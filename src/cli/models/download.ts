@@ -18,6 +18,15 @@ const WRONG = 2;
 export interface Meter {
   /** @param bytes that are there now, 0 to the file's size */
   at(bytes: number): void;
+  /** @param bytes that were there and are read again, to see if they are good */
+  checked(bytes: number): void;
+}
+
+/** What is to be minded while a file is read, which can take a minute. */
+export interface Reading {
+  readonly signal?: AbortSignal;
+  /** @param bytes that have been read */
+  readonly onBytes?: (bytes: number) => void;
 }
 
 /**
@@ -46,16 +55,18 @@ export async function fetchFile(
   file: RemoteFile,
   store: string,
   meter: Meter,
+  signal: AbortSignal,
 ): Promise<void> {
   const whole = stored(store, file);
+  const reading: Reading = { signal, onBytes: (bytes) => meter.checked(bytes) };
   // It may be from a try before a loss of power, and then of the right size but empty.
-  if ((await hashOf(whole, file)) === file.hash.hex) {
+  if ((await hashOf(whole, file, reading)) === file.hash.hex) {
     meter.at(file.size);
     return;
   }
   const path = `${whole}.part`;
   for (let wrong = 0; ; ) {
-    const part = await Part.open(path, file);
+    const part = await Part.open(path, file, reading);
     try {
       await fill(hub, source, file, part, meter);
       if (part.digest() === file.hash.hex) {
@@ -131,14 +142,21 @@ class Part {
     this.#hash = begin(file);
   }
 
-  static async open(path: string, file: RemoteFile): Promise<Part> {
-    const part = new Part(await open(path, 'a+', 0o666), file);
-    const { size } = await part.#handle.stat();
-    if (size > file.size) await part.empty();
-    else if (size > 0) {
-      for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }))
-        part.#hash.update(chunk as Buffer);
-      part.#size = size;
+  static async open(path: string, file: RemoteFile, reading: Reading): Promise<Part> {
+    const handle = await open(path, 'a+', 0o666).catch((error) => {
+      throw diskError(error, file.path);
+    });
+    const part = new Part(handle, file);
+    try {
+      const { size } = await handle.stat();
+      if (size > file.size) await part.empty();
+      else if (size > 0) {
+        await readInto(part.#hash, path, reading);
+        part.#size = size;
+      }
+    } catch (error) {
+      await part.close();
+      throw error;
     }
     return part;
   }
@@ -182,13 +200,33 @@ function begin({ hash, size }: RemoteFile): Hash {
     : createHash('sha1').update(`blob ${size}\0`);
 }
 
-/** The hash of a file that is there, hexadecimal; undefined where its size is another one. */
-export async function hashOf(path: string, file: RemoteFile): Promise<string | undefined> {
+/**
+ * The hash of a file that is there, hexadecimal; undefined where its size is another one.
+ * @throws the signal's reason
+ */
+export async function hashOf(
+  path: string,
+  file: RemoteFile,
+  reading: Reading = {},
+): Promise<string | undefined> {
   if ((await stat(path).catch(() => undefined))?.size !== file.size) return undefined;
   const hash = begin(file);
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }))
-    hash.update(chunk as Buffer);
+  await readInto(hash, path, reading);
   return hash.digest('hex');
+}
+
+async function readInto(hash: Hash, path: string, { signal, onBytes }: Reading): Promise<void> {
+  let bytes = 0;
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, signal })) {
+      hash.update(chunk as Buffer);
+      bytes += (chunk as Buffer).length;
+      onBytes?.(bytes);
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  }
 }
 
 /** A full disk or a limit is the user's to mend; all else is told as it is. */

@@ -4,7 +4,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { downloadFile, listFiles, modelInfo } from '@huggingface/hub';
 import { UserError } from '../../errors.js';
-import { checkedPath, type HubModel } from './names.js';
+import { type HubModel, staysInside } from './names.js';
 
 /** A file in a repository, pinned to a commit. */
 export interface RemoteFile {
@@ -18,7 +18,7 @@ export interface RemoteFile {
 /** Part of a file cannot be had at this moment; what came before it is good. */
 export class CutOff extends Error {}
 
-/** ms without a byte after which a connection counts as dead */
+/** ms, unless said otherwise */
 const PATIENCE = 60_000;
 /** tries of one request before its failure is told, with pauses of 0.5, 1, 2 and 4 s between */
 const TRIES = 5;
@@ -33,14 +33,21 @@ export class Hub {
   readonly #token: string | undefined;
   readonly #signal: AbortSignal;
   readonly #say: (text: string) => void;
+  readonly #patience: number;
 
   /**
    * @param env HF_ENDPOINT and HF_TOKEN, as Hugging Face's own tools read them
    * @param signal ends everything that goes on
    * @param say is told why there is a wait
+   * @param patience ms without a byte after which a connection counts as dead
    * @throws UserError 'config-invalid'
    */
-  constructor(env: NodeJS.ProcessEnv, signal: AbortSignal, say: (text: string) => void = () => {}) {
+  constructor(
+    env: NodeJS.ProcessEnv,
+    signal: AbortSignal,
+    say: (text: string) => void = () => {},
+    patience = PATIENCE,
+  ) {
     const address = env.HF_ENDPOINT?.trim() || 'https://huggingface.co';
     if (!URL.canParse(address) || !/^https?:$/.test(new URL(address).protocol)) {
       throw new UserError(
@@ -58,6 +65,7 @@ export class Hub {
     }
     this.#signal = signal;
     this.#say = say;
+    this.#patience = patience;
   }
 
   get host(): string {
@@ -82,11 +90,15 @@ export class Hub {
     return sha;
   }
 
-  /** @throws UserError 'hub-unsafe' where any file's path leads out of the directory */
+  /**
+   * Files whose path could lead out of the model's directory, or that not every platform can write,
+   * are passed over: a repository may have such ones beside the model, and none is wanted.
+   */
   async files(model: HubModel, commit: string): Promise<RemoteFile[]> {
     const found: RemoteFile[] = [];
     await this.#api(model, async () => {
       found.length = 0;
+      let listed = 0;
       const listing = listFiles({
         ...this.#common(model),
         repo: model.repository,
@@ -96,18 +108,19 @@ export class Hub {
       for await (const { type, path, size, oid, lfs } of listing) {
         if (typeof path !== 'string') throw this.#noHub();
         if (type !== 'file') continue;
-        if (found.length === MOST_FILES) {
+        if (++listed > MOST_FILES) {
           throw new UserError(
             'hub-too-many-files',
             `${model.repository} has more than ${MOST_FILES} files: it is no model that Ylem can use.`,
           );
         }
+        if (!staysInside(path)) continue;
         const [kind, hex, bytes] = lfs ? ['sha256', lfs.oid, lfs.size] : ['git-sha1', oid, size];
         const digits = kind === 'sha256' ? 64 : 40;
         if (!new RegExp(`^[0-9a-f]{${digits}}$`).test(String(hex)) || !((bytes ?? -1) >= 0))
           throw this.#noHub();
         const hash = { kind, hex } as RemoteFile['hash'];
-        found.push({ path: checkedPath(path), size: bytes as number, hash });
+        found.push({ path, size: bytes as number, hash });
       }
     });
     return found;
@@ -128,10 +141,14 @@ export class Hub {
   ): AsyncGenerator<Uint8Array, void> {
     // The library's stream tells a failure as a bare text: what really happened is kept here.
     let failure: unknown;
-    const watch = new Watch(this.#signal);
+    /** over the answer that is read */
+    const held: { watch?: Watch } = {};
     const fetch: typeof globalThis.fetch = async (input, init) => {
       try {
-        const answer = await this.#fetch(model, input, init, watch);
+        const answer = await this.#fetch(model, input, init, (watch) => {
+          held.watch?.end();
+          held.watch = watch;
+        });
         checkRange(answer, file, offset);
         return answer;
       } catch (error) {
@@ -159,7 +176,7 @@ export class Hub {
       // A range that is the whole file would be asked for without saying so.
       const stream = (offset === 0 ? blob : blob.slice(offset)).stream();
       for await (const chunk of stream) {
-        watch.moved();
+        held.watch?.moved();
         yield chunk;
       }
     } catch (error) {
@@ -168,7 +185,7 @@ export class Hub {
       if (reason instanceof UserError) throw reason;
       throw new CutOff(reasonOf(reason));
     } finally {
-      watch.end();
+      held.watch?.end();
     }
   }
 
@@ -198,12 +215,16 @@ export class Hub {
     }
   }
 
-  /** One request, tried again while the hub is busy or the connection fails. */
+  /**
+   * One request, tried again while the hub is busy or the connection fails.
+   * @param download is given the watch over a body that it reads itself, and ends it; absent: the
+   *   body is short, and read whole here
+   */
   async #fetch(
     model: HubModel,
     input: string | URL | Request,
     init: RequestInit | undefined,
-    watch?: Watch,
+    download?: (watch: Watch) => void,
   ): Promise<Response> {
     const headers = new Headers(init?.headers);
     const address = input instanceof Request ? input.url : String(input);
@@ -211,15 +232,19 @@ export class Hub {
     if (new URL(address).origin !== new URL(this.url).origin) headers.delete('authorization');
     headers.set('user-agent', 'ylem');
     for (let attempt = 1; ; attempt++) {
-      const own = watch ?? new Watch(this.#signal);
+      // A stall ends one try and no other, and the pause before the next one is no stall.
+      const watch = new Watch(this.#signal, this.#patience);
+      let isGiven = false;
       let wait = 0.5 * 2 ** (attempt - 1);
       let problem: string;
       try {
-        own.moved();
-        const answer = await fetch(input, { ...init, headers, signal: own.signal });
+        const answer = await fetch(input, { ...init, headers, signal: watch.signal });
         if (answer.ok) {
-          // Not a download: the body is short, and read whole before the watch ends.
-          if (watch !== undefined) return answer;
+          if (download !== undefined) {
+            isGiven = true;
+            download(watch);
+            return answer;
+          }
           const body = await answer.arrayBuffer();
           return new Response(body, { status: answer.status, headers: plain(answer.headers) });
         }
@@ -237,7 +262,7 @@ export class Hub {
         if (error instanceof UserError) throw error;
         problem = `${this.host} does not answer (${reasonOf(error)})`;
       } finally {
-        if (watch === undefined) own.end();
+        if (!isGiven) watch.end();
       }
       if (attempt === TRIES || wait > LONGEST_WAIT) {
         throw new UserError('hub-out-of-reach', `${problem}; try again later.`);
@@ -253,7 +278,8 @@ export class Hub {
     const code = answer.headers.get('x-error-code') ?? '';
     const { status } = answer;
     const context = { repository, status };
-    if (code === 'GatedRepo' || (status === 403 && code === '')) {
+    // A 403 without the hub's own code may be anybody's, such as a proxy's.
+    if (code === 'GatedRepo') {
       const how = withToken
         ? `open ${this.url}/${repository}, accept its terms with the account that HF_TOKEN belongs to`
         : `accept its terms on ${this.url}/${repository} and set HF_TOKEN to an access token of yours`;
@@ -346,17 +372,21 @@ export class WrongBytes extends UserError {
   }
 }
 
-/** Ends a connection on which nothing moves. */
+/** Ends a connection on which nothing moves, from its making on. */
 class Watch {
   readonly #controller = new AbortController();
   readonly #parent: AbortSignal;
+  /** ms */
+  readonly #patience: number;
   readonly #passOn = () => this.#controller.abort(this.#parent.reason);
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(parent: AbortSignal) {
+  constructor(parent: AbortSignal, patience: number) {
     this.#parent = parent;
+    this.#patience = patience;
     if (parent.aborted) this.#passOn();
     else parent.addEventListener('abort', this.#passOn);
+    this.moved();
   }
 
   get signal(): AbortSignal {
@@ -366,8 +396,8 @@ class Watch {
   moved(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(
-      () => this.#controller.abort(new Error(`nothing came for ${PATIENCE / 1000} s`)),
-      PATIENCE,
+      () => this.#controller.abort(new Error(`nothing came for ${this.#patience / 1000} s`)),
+      this.#patience,
     );
   }
 

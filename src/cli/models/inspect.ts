@@ -2,7 +2,7 @@
 // here and in how much memory.
 
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Config } from '../../config.js';
 import { UserError } from '../../errors.js';
 import { describeModel, type ModelDescription } from '../../pipeline/describe.js';
@@ -14,6 +14,7 @@ import { runTrial, TrialFailed } from '../doctor/try.js';
 import { type Place, readSource, type Source } from './directory.js';
 import { hashOf } from './download.js';
 import { estimateMemory, type MemoryEstimate, machineMemory } from './memory.js';
+import { directoryName } from './names.js';
 
 export interface CheckedPart {
   readonly name: string;
@@ -197,7 +198,7 @@ async function changedFiles(
   say: (text: string) => void,
 ): Promise<string[]> {
   const found: string[] = [];
-  const again = `ylem models pull ${source.repository}${source.revision === 'main' ? '' : `@${source.revision}`} mends it`;
+  const again = `${pullAgain(directory, source)} mends it`;
   for (const [path, { size, hash }] of Object.entries(source.files)) {
     const file = join(directory, path);
     const entry = await stat(file).catch(() => undefined);
@@ -212,6 +213,19 @@ async function changedFiles(
     }
   }
   return found;
+}
+
+/** The command that fetches again what a model has lost, as it was first asked for. */
+function pullAgain(directory: string, source: Source): string {
+  const { repository, revision, folder, files } = source;
+  const name = basename(directory);
+  const hasChecker = Object.keys(files).some((path) => path.startsWith('safety_checker/'));
+  return [
+    `ylem models pull ${repository}${revision === 'main' ? '' : `@${revision}`}`,
+    ...(name === directoryName(source) ? [] : [`--name ${name}`]),
+    ...(folder === '' ? [] : [`--folder ${folder}`]),
+    ...(hasChecker ? ['--safety-checker'] : []),
+  ].join(' ');
 }
 
 /** As the engine does: the first that works is taken. */

@@ -68,13 +68,11 @@ export function checkedName(text: string): string {
 }
 
 /**
- * The path of a file as a hub or a graph names it, if it stays inside the model's directory on
+ * Whether the path of a file, as a hub or a graph names it, stays inside the model's directory on
  * every platform: neither absolute nor with `..`, backslashes, drive letters or control characters.
- * @throws UserError 'hub-unsafe'
  */
-export function checkedPath(path: string): string {
-  const segments = path.split('/');
-  const sound = segments.every(
+export function staysInside(path: string): boolean {
+  const sound = path.split('/').every(
     (segment) =>
       segment !== '' &&
       segment !== '.' &&
@@ -84,7 +82,15 @@ export function checkedPath(path: string): string {
       !/[\\:\u0000-\u001f\u007f]|[. ]$/.test(segment) &&
       !DEVICES.test(segment),
   );
-  if (!sound || path.length > 1000) {
+  return sound && path.length <= 1000;
+}
+
+/**
+ * The same path.
+ * @throws UserError 'hub-unsafe' for one that could lead out of the model's directory
+ */
+export function checkedPath(path: string): string {
+  if (!staysInside(path)) {
     throw new UserError(
       'hub-unsafe',
       `The model names a file that could lie outside its directory (${JSON.stringify(path).slice(0, 120)}); nothing of it is kept.`,

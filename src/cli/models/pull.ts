@@ -2,38 +2,22 @@
 // place and moved there whole; what was fetched before a break is used by the next try.
 
 import { constants } from 'node:fs';
-import {
-  access,
-  copyFile,
-  link,
-  mkdir,
-  open,
-  rename,
-  rm,
-  stat,
-  statfs,
-  writeFile,
-} from 'node:fs/promises';
+import { access, mkdir, rename, rm, statfs } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import type { Config } from '../../config.js';
 import { UserError } from '../../errors.js';
 import { readOnnxHeader } from '../../pipeline/onnx-header.js';
 import { NotProtobuf } from '../../pipeline/protobuf.js';
 import { sizeText } from '../style.js';
-import {
-  discard,
-  isDirectory,
-  readSource,
-  SOURCE_FILE,
-  type Source,
-  unfinished,
-} from './directory.js';
-import { begun, diskError, fetchFile, hashOf, stored } from './download.js';
+import { discard, isDirectory, type Source, sweep, unfinished } from './directory.js';
+import { begun, diskError, fetchFile, stored } from './download.js';
 import type { Hub, RemoteFile } from './hub.js';
 import { takeLock } from './lock.js';
 import { directoryName, type HubModel } from './names.js';
-import { selectFiles, type Wanted, type Wishes, weightsOf } from './selection.js';
+import { goodFiles, isWhole, present, takeOver } from './present.js';
+import { offeredIn, selectFiles, type Wanted, type Wishes, weightsOf } from './selection.js';
 import type { Transfers } from './transfers.js';
+import { assemble, takeBack } from './tree.js';
 
 /** Bytes that stay free on the disk, for everything else that is written there. */
 const SPARE = 200e6;
@@ -50,7 +34,7 @@ export interface Pulled {
   readonly commit: string;
   readonly files: number;
   readonly bytes: number;
-  /** false: this very commit was there already */
+  /** false: all of it was there already, at this very commit */
   readonly changed: boolean;
 }
 
@@ -71,6 +55,7 @@ export async function pull(
   const directory = join(models, name);
   const old = await present(directory, repository, name);
   await writable(models);
+  await sweep(models);
   transfers.say(`asking ${hub.host} for ${repository}`);
   const commit = await hub.commitOf(model);
   const listing = await hub.files(model, commit);
@@ -83,7 +68,9 @@ export async function pull(
     bytes: files.reduce((sum, { file }) => sum + file.size, 0),
     changed,
   });
-  if (old !== undefined && (await isSame(old, directory, commit, selection.first))) {
+  const offered = offeredIn(listing, selection.folder);
+  const good = old && (await goodFiles(old, directory, offered, signal, transfers));
+  if (old !== undefined && good && isWhole(old, good, offered, commit, selection)) {
     const files = Object.entries(old.files).map(([path, { size, hash }]) => ({
       path,
       file: { path, size, hash },
@@ -96,7 +83,8 @@ export async function pull(
   });
   const lock = await takeLock(join(store, 'lock'), repository);
   try {
-    if (old !== undefined) await takeOver(old, directory, listing, store);
+    await takeBack(store);
+    if (old !== undefined && good) await takeOver(old, good, directory, store);
     await enoughRoom(store, [...selection.first, ...selection.weights]);
     const source = { model, commit };
     const fetchAll = async (wanted: readonly Wanted[], after: readonly Wanted[]) => {
@@ -104,7 +92,7 @@ export async function pull(
       for (const { file, path } of wanted) {
         rest -= file.size;
         transfers.begin(path, file.size, rest);
-        await fetchFile(hub, source, file, store, transfers);
+        await fetchFile(hub, source, file, store, transfers, signal);
         signal.throwIfAborted();
         transfers.done();
       }
@@ -143,38 +131,6 @@ export async function pull(
   }
 }
 
-/**
- * What a directory of this name already is.
- * @throws UserError 'model-exists' for one that is not from this repository
- */
-async function present(
-  directory: string,
-  repository: string,
-  name: string,
-): Promise<Source | undefined> {
-  if (!(await stat(directory).catch(() => undefined))) return undefined;
-  const source = await readSource(directory);
-  if (source?.repository === repository) return source;
-  throw new UserError(
-    'model-exists',
-    `There already is a model ${name} that is not from ${repository}: choose another name with --name, or remove that one.`,
-  );
-}
-
-async function isSame(
-  old: Source,
-  directory: string,
-  commit: string,
-  wanted: readonly Wanted[],
-): Promise<boolean> {
-  if (old.commit !== commit || !wanted.every(({ path }) => path in old.files)) return false;
-  for (const [path, { size }] of Object.entries(old.files)) {
-    const entry = await stat(join(directory, path)).catch(() => undefined);
-    if (entry?.size !== size) return false;
-  }
-  return true;
-}
-
 async function writable(models: string): Promise<void> {
   try {
     await mkdir(models, { recursive: true });
@@ -208,35 +164,21 @@ async function selectOrHint(request: PullRequest, listing: readonly RemoteFile[]
   }
 }
 
-/** Files that an older revision has in common with the new one need not come again. */
-async function takeOver(
-  old: Source,
-  directory: string,
-  listing: readonly RemoteFile[],
-  store: string,
-): Promise<void> {
-  const listed = new Set(listing.map(({ hash }) => hash.hex));
-  for (const [path, { size, hash }] of Object.entries(old.files)) {
-    const file = { path, size, hash };
-    const from = join(directory, path);
-    if (!listed.has(hash.hex) || (await hashOf(from, file)) !== hash.hex) continue;
-    await putInto(stored(store, file), from);
-  }
-}
-
-/** A hard link, or a copy where the file system has no links. */
-const putInto = (target: string, from: string): Promise<void> =>
-  link(from, target).catch(async (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST') await copyFile(from, target, constants.COPYFILE_FICLONE);
-  });
-
 /** @throws UserError 'disk-full' before anything is fetched in vain */
 async function enoughRoom(store: string, wanted: readonly Wanted[]): Promise<void> {
-  let needed = 0;
-  for (const { file } of wanted) needed += file.size - (await begun(store, file));
+  let [missing, copies] = [0, 0];
+  const contents = new Set<string>();
+  for (const { file } of wanted) {
+    // A further file of the same content is copied from the first.
+    if (contents.has(file.hash.hex)) copies += file.size;
+    else missing += file.size - (await begun(store, file));
+    contents.add(file.hash.hex);
+  }
   const { bavail, bsize } = await statfs(store);
   const free = bavail * bsize;
-  if (needed === 0 || needed + SPARE <= free) return;
+  const needed = missing + copies;
+  // What only has to be put together is not kept from it.
+  if (needed + (missing === 0 ? 0 : SPARE) <= free) return;
   throw new UserError(
     'disk-full',
     `The model needs ${sizeText(needed)} more, but ${dirname(store)} has ${sizeText(free)} free (${sizeText(SPARE)} are to stay so).`,
@@ -277,32 +219,6 @@ async function externalOf(path: string, file: string): Promise<ReadonlyMap<strin
   } catch (error) {
     if (!(error instanceof NotProtobuf)) throw error;
     throw new UserError('hub-wrong-bytes', `The model's ${path} ${error.message}.`);
-  }
-}
-
-/** The model's tree, of hard links to the store's files where the file system has them. */
-async function assemble(store: string, wanted: readonly Wanted[], origin: Source): Promise<string> {
-  const tree = join(store, 'tree');
-  await rm(tree, { recursive: true, force: true });
-  await mkdir(tree);
-  for (const { path, file } of wanted) {
-    const target = join(tree, path);
-    await mkdir(dirname(target), { recursive: true });
-    await putInto(target, stored(store, file));
-  }
-  // All at once, so that the file system writes its journal once and not for each file. A loss of
-  // power may then cost the pull, but never leaves a model in place that is not whole.
-  await Promise.all(wanted.map(({ path }) => toDisk(join(tree, path))));
-  await writeFile(join(tree, SOURCE_FILE), `${JSON.stringify(origin, undefined, 2)}\n`);
-  return tree;
-}
-
-async function toDisk(path: string): Promise<void> {
-  const file = await open(path, 'r+');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }
 

@@ -100,6 +100,13 @@ export function selectFiles(
   return { folder, first, weights };
 }
 
+/** What a folder of the repository holds, by paths in the model's directory. */
+export function offeredIn(listing: readonly RemoteFile[], folder: string): Map<string, RemoteFile> {
+  const prefix = folder === '' ? '' : `${folder}/`;
+  const inside = listing.filter(({ path }) => path.startsWith(prefix));
+  return new Map(inside.map((file) => [file.path.slice(prefix.length), file]));
+}
+
 /**
  * Where weights that a graph names lie in the repository.
  * @param graph path of the graph in the model's directory, such as unet/model.onnx

@@ -1,7 +1,7 @@
 // What a download shows: on a terminal one moving line for the file in hand, and one line for each
 // file that is there; elsewhere only the latter.
 
-import { type OutputLike, painter, printable, sizeText, timeText } from '../style.js';
+import { lineRoom, type OutputLike, painter, printable, sizeText, timeText } from '../style.js';
 
 const WIDTH = 20;
 /** ms between two drawings of the moving line */
@@ -22,6 +22,8 @@ export interface Transfers {
   begin(file: string, size: number, rest: number): void;
   /** @param bytes of the file in hand that are there */
   at(bytes: number): void;
+  /** @param bytes of the file in hand that were there and are read again, to see if they are good */
+  checked(bytes: number): void;
   /** the file in hand is there and whole */
   done(): void;
   /** wipes the moving line */
@@ -37,22 +39,37 @@ export function createTransfers(out: OutputLike, now: () => number = () => Date.
   let [moved, last] = [0, 0];
   let marks: { readonly at: number; readonly moved: number }[] = [];
 
-  const width = () => Math.max(40, out.columns ?? 80);
   const wipe = () => {
     if (live) out.write('\r\x1b[K');
   };
-  const shortened = (text: string, room: number) =>
-    [...text].length <= room ? text : `…${[...text].slice(1 - room).join('')}`;
+  const shortened = (text: string, room: number) => {
+    const letters = [...text];
+    return letters.length <= room ? text : `…${letters.slice(letters.length - room + 1).join('')}`;
+  };
   const speed = () => {
     const oldest = marks[0];
     const newest = marks.at(-1);
     if (oldest === undefined || newest === undefined || newest.at - oldest.at < 500) return;
     return ((newest.moved - oldest.moved) / (newest.at - oldest.at)) * 1000;
   };
+  const isTime = () => {
+    const at = now();
+    if (!live || at - shownAt < RHYTHM) return false;
+    shownAt = at;
+    return true;
+  };
+  const draw = (bytes: number, more: string) => {
+    const filled = size === 0 ? WIDTH : Math.min(WIDTH, Math.floor((bytes / size) * WIDTH));
+    const bar = '█'.repeat(filled) + '░'.repeat(WIDTH - filled);
+    const numbers = `  ${bar} ${sizeText(bytes)} of ${sizeText(size)}${more}`;
+    const room = Math.max(12, lineRoom(out) - [...numbers].length);
+    const line = [...(shortened(name, room) + numbers)].slice(0, lineRoom(out)).join('');
+    out.write(`\r${line}\x1b[K`);
+  };
 
   return {
     say(text) {
-      if (live) out.write(`\r${shortened(printable(text), width() - 1)}\x1b[K`);
+      if (live) out.write(`\r${shortened(printable(text), lineRoom(out))}\x1b[K`);
     },
     begin(file, bytes, after) {
       [name, size, rest] = [printable(file), bytes, after];
@@ -62,21 +79,18 @@ export function createTransfers(out: OutputLike, now: () => number = () => Date.
       // What was there before does not count as speed.
       if (last >= 0 && bytes > last) moved += bytes - last;
       last = bytes;
-      const at = now();
-      if (!live || at - shownAt < RHYTHM) return;
-      shownAt = at;
+      if (!isTime()) return;
+      const at = shownAt;
       if (size >= SMALL) marks = [...marks.filter((mark) => at - mark.at <= SPAN), { at, moved }];
-      const filled = size === 0 ? WIDTH : Math.min(WIDTH, Math.floor((bytes / size) * WIDTH));
-      const bar = '█'.repeat(filled) + '░'.repeat(WIDTH - filled);
       const rate = size >= SMALL ? speed() : undefined;
       const left =
         rate === undefined || rate < 1
           ? ''
           : `  ${sizeText(rate)}/s, ${timeText((size - bytes + rest) / rate)} left`;
-      const numbers = `  ${bar} ${sizeText(bytes)} of ${sizeText(size)}${left}`;
-      const room = Math.max(12, width() - 1 - [...numbers].length);
-      const line = [...(shortened(name, room) + numbers)].slice(0, width() - 1).join('');
-      out.write(`\r${line}\x1b[K`);
+      draw(bytes, left);
+    },
+    checked(bytes) {
+      if (isTime()) draw(bytes, ' checked');
     },
     done() {
       wipe();

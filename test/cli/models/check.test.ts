@@ -179,6 +179,42 @@ describe('ylem models check', () => {
       ),
     ]);
   });
+
+  it('says the whole command that mends a pulled model', async () => {
+    const hub = await HubStandIn.start();
+    try {
+      const files = Object.entries(await filesOf(TINY));
+      const both = ['fp16', 'fp32'].flatMap((folder) =>
+        files.map(([path, content]) => [`onnx/${folder}/${path}`, content]),
+      );
+      hub.publish('somebody/two', Object.fromEntries(both));
+      const settings = { ...env(), HF_ENDPOINT: hub.url };
+      const pull = ['models', 'pull', 'somebody/two', '--name', 'mine', '--folder', 'onnx/fp16'];
+      expect(await ylem(folder, settings, ...pull)).toMatchObject({ status: 0, stderr: '' });
+      const data = join(models, 'mine/unet/model.onnx_data');
+      const whole = await readFile(data);
+      await writeFile(
+        data,
+        whole.map((byte, i) => (i === 1000 ? byte ^ 1 : byte)),
+      );
+      const [problem = ''] = (await check('mine', '--hashes')).checked.problems;
+      const said = /; ylem (models pull .+) mends it\.$/.exec(problem)?.[1] ?? '';
+      expect(said.split(' ')).toEqual(pull);
+      expect(await ylem(folder, settings, ...said.split(' '))).toMatchObject({ status: 0 });
+      expect((await readFile(data)).equals(whole)).toBe(true);
+    } finally {
+      await hub.close();
+    }
+  });
+
+  it('--run paints with a model that paints into a picture only', async () => {
+    const graph = join(FIXTURES, 'tiny-sd-variants/unet-inpaint.onnx');
+    await cp(graph, join(await copyOfTiny('inpaint'), 'unet/model.onnx'));
+    const { status, checked } = await check('inpaint', '--run');
+    expect(checked.problems).toEqual([]);
+    expect(status).toBe(0);
+    expect(checked.measured?.step).toBeGreaterThan(0);
+  });
 });
 
 describe('ylem models list', () => {

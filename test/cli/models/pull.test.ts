@@ -1,6 +1,6 @@
 // `ylem models pull` as a process against a stand-in for the hub, and what is then in place.
 
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseModels } from '../../../src/cli/models/arguments.js';
+import { removeModel } from '../../../src/cli/models/directory.js';
 import { Hub } from '../../../src/cli/models/hub.js';
 import { pull as pullModel } from '../../../src/cli/models/pull.js';
 import { createTransfers } from '../../../src/cli/models/transfers.js';
@@ -94,6 +95,9 @@ async function expectPulled(name: string, files: Record<string, Uint8Array>): Pr
   const { 'source.json': _, ...pulled } = await filesOf(join(models, name));
   expect(hashesOf(pulled)).toEqual(hashesOf(files));
 }
+
+const flipped = (content: Uint8Array, at: number) =>
+  content.map((byte, i) => (i === at ? byte ^ 1 : byte));
 
 /** Begins to pull and waits until the connection stands still after so many bytes of the UNet. */
 async function startAndStall(after: number) {
@@ -234,6 +238,71 @@ describe('ylem models pull', () => {
     expect(hub.fetched()).toEqual(['ylem.json']);
     await expectPulled('somebody--tiny', changed);
     expect(await hidden()).toEqual([]);
+  });
+
+  it('takes the other folder of a repository in place of the one that was there', async () => {
+    const half = { ...tiny, 'unet/model.onnx_data': flipped(tiny['unet/model.onnx_data']!, 1000) };
+    const inFolder = (folder: string, files: typeof tiny) =>
+      Object.fromEntries(Object.entries(files).map(([path, f]) => [`${folder}/${path}`, f]));
+    hub.publish('somebody/two', { ...inFolder('fp32', tiny), ...inFolder('fp16', half) });
+    expect(await pull('somebody/two', '--folder', 'fp32')).toMatchObject(done);
+    hub.seen.length = 0;
+    const other = await pull('somebody/two', '--folder', 'fp16');
+    expect(other).toMatchObject(done);
+    expect(other.stdout).not.toContain('was there already');
+    // What the two have in common need not come again.
+    expect(hub.fetched()).toEqual(['fp16/unet/model.onnx_data']);
+    await expectPulled('somebody--two', half);
+    expect((await pull('somebody/two', '--folder', 'fp16')).stdout).toContain('was there already');
+  });
+
+  it('mends a model with one byte that is another', async () => {
+    hub.publish('somebody/tiny', tiny);
+    await pull('somebody/tiny');
+    const data = join(models, 'somebody--tiny/unet/model.onnx_data');
+    await writeFile(data, flipped(await readFile(data), 1000));
+    hub.seen.length = 0;
+    expect((await pull('somebody/tiny')).stdout).not.toContain('was there already');
+    expect(hub.fetched()).toEqual(['unet/model.onnx_data']);
+    await expectPulled('somebody--tiny', tiny);
+  });
+
+  it('can be stopped while it looks over what is there', async () => {
+    hub.publish('somebody/tiny', tiny);
+    await pull('somebody/tiny');
+    const stop = new AbortController();
+    const read: string[] = [];
+    const transfers = {
+      ...createTransfers({ write: () => true }),
+      begin: (file: string) => void read.push(file),
+      checked: () => stop.abort(new Error('stopped')),
+    };
+    const asked = { model: { repository: 'somebody/tiny', revision: 'main' } } as const;
+    const own = new Hub(settings(), stop.signal);
+    const request = { ...asked, safetyChecker: false };
+    const again = pullModel(request, loadConfig(settings()), own, stop.signal, transfers);
+    await expect(again).rejects.toThrow('stopped');
+    expect(read).toHaveLength(1);
+    await expectPulled('somebody--tiny', tiny);
+  });
+
+  it('gives files of one content a file each', async () => {
+    const same = { 'README.md': bytes('one text'), LICENSE: bytes('one text') };
+    hub.publish('somebody/tiny', { ...tiny, ...same });
+    expect(await pull('somebody/tiny')).toMatchObject(done);
+    await expectPulled('somebody--tiny', { ...tiny, ...same });
+    await writeFile(join(models, 'somebody--tiny/README.md'), 'another text');
+    expect(await readFile(join(models, 'somebody--tiny/LICENSE'), 'utf8')).toBe('one text');
+  });
+
+  it('does not mind what else a repository has, however it is called', async () => {
+    const odd = ['samples/12:30.png', 'samples/a\\b.png', 'con', 'what is this?.'];
+    hub.publish('somebody/odd', {
+      ...tiny,
+      ...Object.fromEntries(odd.map((path) => [path, bytes('odd')])),
+    });
+    expect(await pull('somebody/odd')).toMatchObject(done);
+    await expectPulled('somebody--odd', tiny);
   });
 
   it('mends a model that lost or broke a file', async () => {
@@ -403,6 +472,14 @@ describe('what the hub does not give', () => {
     expect(await pullWith({ HF_TOKEN: TOKEN }, 'somebody/gated')).toMatchObject(done);
   });
 
+  it('anything by a proxy that forbids it: that is not called gated', async () => {
+    hub.publish('somebody/tiny', tiny);
+    hub.faults.push({ path: /revision/, times: 1, kind: { status: 403 } });
+    const refused = await pull('somebody/tiny');
+    expectFailure(refused, /refuses somebody\/tiny with status 403/);
+    expect(refused.stderr).not.toContain('gated');
+  });
+
   it('anything to a wrong token, which is never shown', async () => {
     hub.publish('somebody/tiny', tiny);
     const env = settings({ HF_TOKEN: 'hf_wrongSecret' });
@@ -472,8 +549,21 @@ describe('a hub that is not to be trusted', () => {
   ])('cannot write to %j', async (path) => {
     const entry = { type: 'file', path, size: 3, oid: 'a'.repeat(40) };
     hub.publish('somebody/evil', tiny, { extraEntries: [entry] });
-    expectFailure(await pull('somebody/evil'), /could lie outside its directory/);
+    expect(await pull('somebody/evil')).toMatchObject(done);
+    expect(hub.fetched().filter((each) => !(each in tiny))).toEqual([]);
+    await expectPulled('somebody--evil', tiny);
+    expect(await readdir(folder)).toEqual(['models']);
+    expect(await readdir(models)).toEqual(['somebody--evil']);
+  });
+
+  it('cannot have a model where its folder leads out', async () => {
+    const out = Object.keys(tiny).map((path) => {
+      return { type: 'file', path: `../../evil/${path}`, size: 3, oid: 'a'.repeat(40) };
+    });
+    hub.publish('somebody/evil', { 'README.md': bytes('# Evil') }, { extraEntries: out });
+    expectFailure(await pull('somebody/evil'), /no diffusers pipeline/);
     expect(hub.fetched()).toEqual([]);
+    expect(await readdir(models)).toEqual([]);
   });
 
   it('cannot lead out by what a graph names', async () => {
@@ -511,6 +601,21 @@ describe('the models directory', () => {
     expectFailure(await pull('somebody/tiny'), /already is a model somebody--tiny .*--name/);
     expect(await readdir(join(models, 'somebody--tiny'))).toEqual(['mine.txt']);
     expect(await pull('somebody/tiny', '--name', 'other')).toMatchObject(done);
+  });
+
+  it('is freed of what a removal that was cut off has left', async () => {
+    hub.publish('somebody/tiny', tiny);
+    const left = async () => {
+      const aside = join(models, `.removed-${randomUUID()}`);
+      await mkdir(join(aside, 'unet'), { recursive: true });
+      await writeFile(join(aside, 'unet', 'model.onnx'), 'left over');
+    };
+    await left();
+    expect(await pull('somebody/tiny')).toMatchObject(done);
+    expect(await readdir(models)).toEqual(['somebody--tiny']);
+    await left();
+    await removeModel(loadConfig(settings()), 'somebody/tiny');
+    expect(await readdir(models)).toEqual([]);
   });
 
   it('gives a model back with `remove`, and follows no link', async () => {

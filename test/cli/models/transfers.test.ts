@@ -44,14 +44,35 @@ describe('a download on a terminal', () => {
   });
 
   it('keeps to one line, however long the name and narrow the terminal', () => {
-    for (const columns of [40, 60, 200]) {
+    for (const columns of [10, 30, 40, 60, 200]) {
       const out = output(true, columns);
       let now = 0;
       const transfers = createTransfers(out, () => now);
+      transfers.say(`asking ${'long'.repeat(60)}`);
       transfers.begin(`text_encoder/${'long'.repeat(60)}`, 5e9, 1e9);
       for (; now <= 2000; now += 500) transfers.at(now * 1e5);
-      for (const line of out.written) expect([...line].length).toBeLessThan(columns + 5);
+      for (const line of out.written) {
+        const shown = [...line.replace('\r', '').replace('\x1b[K', '')];
+        expect(shown.length).toBeLessThan(columns);
+      }
     }
+  });
+
+  it('shows how far a file that was there is read, which says nothing of the speed', () => {
+    const out = output(true);
+    let now = 0;
+    const transfers = createTransfers(out, () => now);
+    transfers.begin('unet/model.onnx_data', 10e9, 0);
+    for (; now < 2000; now += 500) transfers.checked(now * 1e6);
+    expect(out.written.at(-1)).toMatch(
+      /^\runet\/model\.onnx_data {2}█{3}░{17} 1\.50 GB of 10\.0 GB/,
+    );
+    transfers.at(5e9);
+    for (let i = 1; i <= 4; i++) {
+      now += 500;
+      transfers.at(5e9 + i * 5e5);
+    }
+    expect(out.written.at(-1)).toContain('1.00 MB/s');
   });
 
   it('lets no control characters of a file name through', () => {
