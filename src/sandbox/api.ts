@@ -24,9 +24,6 @@ import { match, type Route } from './routes.js';
 import type { RecordedRequest } from './types.js';
 import type { World } from './world.js';
 
-/** Requests that are remembered. */
-const KEPT = 20_000;
-
 interface Outcome {
   readonly status: number;
   readonly body?: unknown;
@@ -116,8 +113,9 @@ export class Api {
   }
 
   #record(record: RecordedRequest): void {
-    this.#world.requests.push(record);
-    if (this.#world.requests.length > KEPT) this.#world.requests.shift();
+    const { requests, remembered } = this.#world;
+    requests.push(record);
+    if (requests.length > remembered) requests.shift();
   }
 
   async #call(

@@ -5,6 +5,9 @@ import type { ChildMessage, SpawnOptions } from './spawn.js';
 
 const options = JSON.parse(process.argv[2] ?? '{}') as SpawnOptions;
 
+/** Nobody reads the requests of a sandbox that is no test's. */
+const REMEMBERED = 300;
+
 function tell(message: ChildMessage): Promise<void> {
   return new Promise((done) => {
     if (process.send) process.send(message, () => done());
@@ -16,7 +19,7 @@ function tell(message: ChildMessage): Promise<void> {
 process.on('SIGINT', () => undefined);
 
 try {
-  const sandbox = await createSandbox(options);
+  const sandbox = await createSandbox({ ...options, remembered: REMEMBERED });
   const end = () => {
     sandbox.close().finally(() => process.exit(0));
   };

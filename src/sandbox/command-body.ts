@@ -15,6 +15,22 @@ export const LOCALES: ReadonlySet<string> = new Set(
   ),
 );
 
+/**
+ * Discord's locale for a browser's language: the exact one, else one of the same language, else en-US.
+ * @param language such as `de-DE`
+ */
+export function localeFor(language: string): string {
+  const wanted = language.toLowerCase();
+  const base = wanted.split('-')[0];
+  const all = [...LOCALES];
+  return (
+    all.find((one) => one.toLowerCase() === wanted) ??
+    all.find((one) => one === base) ??
+    all.find((one) => one !== 'en-GB' && one.split('-')[0] === base) ??
+    'en-US'
+  );
+}
+
 export function checkCommand(command: JsonObject, problems: Problems, path: Path): void {
   const type = command.type ?? 1;
   if (![1, 2, 3, 4].includes(type as number)) {

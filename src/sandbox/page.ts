@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { extname, join, normalize, sep } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { LOCALES } from './command-body.js';
+import { localeFor } from './command-body.js';
 import { ApiError, isObject, type JsonObject } from './errors.js';
 import type { SandboxEvent } from './events.js';
 import { parseBody, readBody, sendJson } from './http.js';
@@ -28,7 +28,8 @@ import {
   type Person,
   userObject,
 } from './people.js';
-import type { Interaction, World } from './world.js';
+import { compareIds } from './snowflake.js';
+import type { Interaction, StoredMessage, World } from './world.js';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -40,8 +41,11 @@ const TYPES: Readonly<Record<string, string>> = {
   '.webmanifest': 'application/manifest+json',
 };
 
-/** Messages in the state. */
+/** Messages in the state, and in each answer with older ones. */
 const SHOWN = 200;
+
+/** Bytes that may wait for a page that does not read. */
+const BACKLOG = 8 * 2 ** 20;
 
 /** Ends a call of the page's; the message is shown. */
 class PageError extends Error {
@@ -87,13 +91,19 @@ export class Page {
     try {
       switch (route) {
         case 'GET /page/state':
-          return sendJson(response, 200, this.#state(url), { 'cache-control': 'no-store' });
+          return sendJson(response, 200, this.#local(this.#state(url)), {
+            'cache-control': 'no-store',
+          });
+        case 'GET /page/messages':
+          return sendJson(response, 200, this.#local(this.#before(url)), {
+            'cache-control': 'no-store',
+          });
         case 'POST /page/interactions': {
           const interaction = this.#interact(await this.#json(request));
           return sendJson(response, 202, { interaction_id: interaction.id });
         }
         case 'POST /page/uploads':
-          return sendJson(response, 201, await this.#upload(request));
+          return sendJson(response, 201, this.#local(await this.#upload(request)));
         case 'POST /page/dismiss':
           this.#dismiss(await this.#json(request));
           return sendJson(response, 204, undefined);
@@ -113,6 +123,25 @@ export class Page {
       }
       throw error;
     }
+  }
+
+  /**
+   * The same with addresses of files that lead back to wherever the page came from: behind a port
+   * forward that is another port than the one listened at, which the bot's addresses name.
+   */
+  #local(data: JsonObject): JsonObject {
+    const { origin } = this.#world.files;
+    const visit = (value: unknown, key: string): unknown => {
+      if (Array.isArray(value)) return value.map((one) => visit(one, key));
+      if (isObject(value)) {
+        return Object.fromEntries(
+          Object.entries(value).map(([name, one]) => [name, visit(one, name)]),
+        );
+      }
+      const address = typeof value === 'string' && key.endsWith('url') ? value : '';
+      return address.startsWith(`${origin}/attachments/`) ? address.slice(origin.length) : value;
+    };
+    return visit(data, '') as JsonObject;
   }
 
   #first(): Person {
@@ -146,19 +175,30 @@ export class Page {
       guild: { id: GUILD_ID, name: guildObject().name },
       bot: this.#bot(),
       commands: [...world.commands.values()],
-      messages: world
-        .sight(me.id)
-        .slice(-SHOWN)
-        .map((message) => world.render(message)),
+      ...this.#newest(world.sight(me.id)),
       attachment_limit: world.attachmentLimit,
       acknowledge_ms: world.limits.acknowledge,
     };
   }
 
+  #newest(all: readonly StoredMessage[]): { messages: JsonObject[]; older: boolean } {
+    return {
+      messages: all.slice(-SHOWN).map((message) => this.#world.render(message)),
+      older: all.length > SHOWN,
+    };
+  }
+
+  #before(url: URL): JsonObject {
+    const me = this.#person(url.searchParams.get('user'));
+    const before = url.searchParams.get('before') ?? '';
+    if (!/^\d{1,20}$/.test(before)) throw new PageError(400, 'The id of a message is needed.');
+    return this.#newest(this.#world.sight(me.id).filter(({ id }) => compareIds(id, before) < 0));
+  }
+
   #interact(body: JsonObject): Interaction {
     const world = this.#world;
     const person = this.#person(body.user);
-    if (typeof body.locale === 'string' && LOCALES.has(body.locale)) person.locale = body.locale;
+    if (typeof body.locale === 'string') person.locale = localeFor(body.locale);
     if (typeof body.nonce !== 'string' || body.nonce.length > 64) {
       throw new PageError(400, 'A nonce of at most 64 characters is needed.');
     }
@@ -233,7 +273,7 @@ export class Page {
 
   async #file(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
     const host = request.headers.host ?? '';
-    // Attachments have addresses at 127.0.0.1, and the page shall be of the same origin.
+    // One origin, so that what the browser remembers is there whichever name is used.
     if (url.pathname === '/' && host.startsWith('localhost')) {
       response
         .writeHead(302, {
@@ -288,9 +328,12 @@ export class Page {
     if (this.#sockets.size === 0) return;
     const { frame, only } = this.#frame(event);
     if (frame === undefined) return;
-    const text = JSON.stringify(frame);
+    const text = JSON.stringify(this.#local(frame));
     for (const [socket, user] of this.#sockets) {
-      if ((only === null || only === user) && socket.readyState === 1) socket.send(text);
+      if ((only !== null && only !== user) || socket.readyState !== 1) continue;
+      // It comes back and asks for the state, if it ever reads again.
+      if (socket.bufferedAmount > BACKLOG) socket.terminate();
+      else socket.send(text);
     }
   }
 

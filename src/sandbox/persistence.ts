@@ -2,6 +2,7 @@
 
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { UserError } from '../errors.js';
 import { startAfter } from './snowflake.js';
 import type { Snapshot, World } from './world.js';
 
@@ -25,14 +26,21 @@ export class Keeper {
     });
   }
 
-  /** Fills a world with what an earlier run left in the directory. A damaged file counts as none. */
+  /**
+   * Fills a world with what an earlier run left in the directory. A damaged file counts as none.
+   * @throws UserError when there is a history that cannot be read: it would be written over
+   */
   static async restore(world: World, directory: string): Promise<void> {
     await mkdir(directory, { recursive: true });
-    const text = await readFile(join(directory, 'state.json'), 'utf8').catch(() => undefined);
+    const file = join(directory, 'state.json');
+    const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw new UserError('sandbox-history', `The history ${file} cannot be read (${error.code}).`);
+    });
     if (text === undefined) return;
     const snapshot = parse(text);
     if (snapshot === undefined) {
-      await rename(join(directory, 'state.json'), join(directory, 'state.damaged.json'));
+      await rename(file, join(directory, 'state.damaged.json'));
       return;
     }
     await world.restore(snapshot);

@@ -32,6 +32,7 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
     tokens: options.tokens ?? [DEFAULT_TOKEN],
     attachmentLimit: options.attachmentLimit ?? 10 * 1024 * 1024,
     fileDirectory: directory === undefined ? undefined : join(directory, 'attachments'),
+    remembered: options.remembered ?? 20_000,
   });
   if (directory !== undefined) await Keeper.restore(world, directory);
   const gateway = new Gateway(world);
@@ -42,6 +43,8 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
 
   const server = createServer((request, response) => {
     serve(request, response).catch((error: unknown) => {
+      // Called off by the other side, such as an upload that took too long.
+      if (request.destroyed && !request.complete) return;
       process.emitWarning(
         `The sandbox failed at ${request.method} ${request.url}: ${error instanceof Error ? error.stack : String(error)}`,
       );

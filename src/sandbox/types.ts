@@ -23,6 +23,8 @@ export interface SandboxOptions {
   readonly attachmentLimit?: number;
   /** bot tokens that are accepted; default: one, always the same */
   readonly tokens?: readonly string[];
+  /** requests and pings that are remembered, the newest; default 20000 */
+  readonly remembered?: number;
   /** overrides of the limits in time */
   readonly limits?: Partial<SandboxLimits>;
 }

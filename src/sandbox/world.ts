@@ -113,6 +113,8 @@ export class World {
   readonly uploads = new Map<string, StoredFile>();
   readonly requests: RecordedRequest[] = [];
   readonly pings: Ping[] = [];
+  /** how many of those two are kept */
+  readonly remembered: number;
   /** sends an interaction to the bot; set by the gateway */
   dispatch: (event: string, data: JsonObject, intent?: number) => void = () => undefined;
   botOnline = false;
@@ -123,7 +125,9 @@ export class World {
     readonly tokens: readonly string[];
     readonly attachmentLimit: number;
     readonly fileDirectory: string | undefined;
+    readonly remembered: number;
   }) {
+    this.remembered = options.remembered;
     this.limits = options.limits;
     this.tokens = options.tokens;
     this.attachmentLimit = options.attachmentLimit;
@@ -223,6 +227,7 @@ export class World {
     const { everyone, users, roles } = message.pinged;
     if (everyone || users.length > 0 || roles.length > 0) {
       this.pings.push({ messageId: message.id, everyone, users: [...users], roles: [...roles] });
+      if (this.pings.length > this.remembered) this.pings.shift();
     }
   }
 

@@ -5,6 +5,7 @@ import {
   type APIApplicationCommandOption,
   type APIModalInteractionResponseCallbackData,
   ApplicationCommandOptionType,
+  ApplicationCommandType,
   AttachmentBuilder,
   ButtonStyle,
   type ChatInputCommandInteraction,
@@ -74,6 +75,7 @@ const COMMANDS: RESTPutAPIApplicationCommandsJSONBody = [
   },
   { name: 'live', description: 'A reply that the test goes on with' },
   { name: 'silent', description: 'Never answers' },
+  { type: ApplicationCommandType.Message, name: 'Inspect' },
 ];
 
 export const HOSTILE =

@@ -20,6 +20,7 @@ interface Invocation {
   callables(commands: object[], locale: string): Callable[];
   parseLine(text: string, all: Callable[]): Line | null;
   formatLine(callable: Callable, values: Map<string, string>): string;
+  readsBack(callable: Callable, values: Map<string, string>, all: Callable[]): boolean;
   convert(option: Option, typed: string, people: object[]): { value: unknown } | { error: string };
   invocationData(callable: Callable, options: object[]): { options: object[] };
 }
@@ -38,7 +39,7 @@ interface Markdown {
 /** The page's modules are plain JavaScript, checked on their own (tsconfig.page.json). */
 const load = <T>(name: string): Promise<T> =>
   import(new URL(`../../src/sandbox/page/${name}`, import.meta.url).href) as Promise<T>;
-const { callables, parseLine, formatLine, convert, invocationData } =
+const { callables, parseLine, formatLine, readsBack, convert, invocationData } =
   await load<Invocation>('invocation.js');
 const { parseMarkdown, plainText } = await load<Markdown>('markdown.js');
 const { describe: words } = await load<{ describe(option: object): string }>('composer.js');
@@ -112,6 +113,15 @@ describe('a typed line', () => {
     );
     expect(parseLine('/imagin', all)).toBeNull();
     expect(parseLine('imagine', all)).toBeNull();
+  });
+
+  test('is known not to be read back where a value looks like an option', () => {
+    const back = (given: Record<string, string>) =>
+      readsBack(imagine, new Map(Object.entries(given)), all);
+    expect(back({ prompt: 'a fox: red\nand a hen', steps: '3' })).toBe(true);
+    expect(back({ prompt: 'a sign that says prompt: here' })).toBe(true);
+    expect(back({ prompt: 'in the size: of a house' })).toBe(false);
+    expect(back({ prompt: 'a fox steps: 9', steps: '3' })).toBe(false);
   });
 
   test('is read back from what it is written as', () => {

@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { MessageFlags } from 'discord.js';
 import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { localeFor } from '../../src/sandbox/command-body.js';
 import type { Sandbox } from '../../src/sandbox/types.js';
 import { bot, open, PIXEL } from './support.js';
 
@@ -281,6 +282,87 @@ test('an attachment needs a signature that holds', async () => {
     expect((await fetch(changed)).status).toBe(404);
   }
   expect((await fetch(url.origin + url.pathname)).status).toBe(404);
+});
+
+test("the browser's language becomes the nearest of Discord's", () => {
+  const given = ['de', 'de-DE', 'DE-at', 'en', 'en-AU', 'en-GB', 'pt', 'es-MX', 'sv', 'xx', ''];
+  expect(given.map(localeFor)).toEqual([
+    'de',
+    'de',
+    'de',
+    'en-US',
+    'en-US',
+    'en-GB',
+    'pt-BR',
+    'es-ES',
+    'sv-SE',
+    'en-US',
+    'en-US',
+  ]);
+});
+
+test('the page gets addresses without a host, the bot whole ones', async () => {
+  const heard: string[] = [];
+  const { sandbox } = await bot(async (interaction) => {
+    if (!interaction.isChatInputCommand()) return;
+    heard.push(interaction.options.getAttachment('init', true).url);
+    await interaction.reply({
+      files: [{ attachment: PIXEL, name: 'p.png' }],
+      embeds: [{ image: { url: 'attachment://p.png' } }],
+    });
+  });
+  const { users, commands } = await state(sandbox);
+  const user = users[0]?.id ?? '';
+  const frames = await live(sandbox, user);
+  const form = new FormData();
+  form.append('file', new Blob([new Uint8Array(PIXEL)]), 'in.png');
+  const uploaded = await fetch(`${sandbox.url}page/uploads`, { method: 'POST', body: form });
+  const file = (await uploaded.json()) as { id: string; url: string };
+  await post(sandbox, 'interactions', {
+    user,
+    nonce: 'n',
+    type: 2,
+    command: commands[0]?.id,
+    options: [
+      { name: 'prompt', type: 3, value: 'x' },
+      { name: 'init', type: 11, value: file.id },
+    ],
+  });
+  const made = await sandbox.until(() => frames.find(({ type }) => type === 'message.create'));
+  const [shown] = (await state(sandbox)).messages;
+  const [{ image }] = (shown as unknown as { embeds: [{ image: { url: string } }] }).embeds;
+  expect(image.url).toMatch(/^\/attachments\//);
+  expect(made.message).toEqual(shown);
+  expect(file.url).toMatch(/^\/attachments\//);
+  expect(heard).toEqual([expect.stringContaining(`http://127.0.0.1:${sandbox.port}/attachments/`)]);
+  // Through a forward from another port.
+  const forwarded = { host: '127.0.0.1:8080', origin: 'http://127.0.0.1:8080' };
+  expect(await raw(sandbox, image.url, forwarded)).toBe(200);
+});
+
+test('older messages are had in parts, each only what this person sees', async () => {
+  const sandbox = await open();
+  const ada = sandbox.user('ada');
+  for (let index = 0; index < 450; index += 1) await ada.say(String(index));
+  const part = async (path: string) => {
+    const response = await fetch(`${sandbox.url}page/${path}`);
+    return (await response.json()) as {
+      messages: { id: string; content: string }[];
+      older: boolean;
+    };
+  };
+  let { messages, older } = await part('state');
+  const seen = [...messages];
+  while (older) {
+    ({ messages, older } = await part(`messages?user=${ada.id}&before=${seen[0]?.id}`));
+    expect(messages.length).toBeLessThanOrEqual(200);
+    seen.unshift(...messages);
+  }
+  expect(seen.map(({ content }) => content)).toEqual(
+    Array.from({ length: 450 }, (_, at) => `${at}`),
+  );
+  const { status } = await fetch(`${sandbox.url}page/messages?user=${ada.id}&before=x`);
+  expect(status).toBe(400);
 });
 
 test('the page is served with its policy, and nothing outside its folder', async () => {

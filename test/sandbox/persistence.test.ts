@@ -1,7 +1,7 @@
 // What outlives a sandbox: its history, files, commands and tokens; and its life as a child process.
 
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,15 @@ async function folder(): Promise<string> {
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
   return directory;
 }
+
+test('a history that cannot be read is not written over', async () => {
+  const directory = await folder();
+  const file = join(directory, 'state.json');
+  await mkdir(file);
+  await expect(createSandbox({ directory })).rejects.toThrow(
+    `The history ${file} cannot be read (EISDIR).`,
+  );
+});
 
 test('a sandbox that starts again shows its history, and old tokens go on working', async () => {
   const directory = await folder();

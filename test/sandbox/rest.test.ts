@@ -32,6 +32,12 @@ test('commands keep their id and version while they stay the same', async () => 
   await expect(commands.fetch(created.id)).rejects.toMatchObject({ status: 404, code: 10063 });
 });
 
+test('only the newest requests are remembered', async () => {
+  const sandbox = await open({ remembered: 3 });
+  for (const name of ['a', 'b', 'c', 'd', 'e']) await fetch(`${sandbox.apiBase}/v10/${name}`);
+  expect(sandbox.requests.map(({ path }) => path)).toEqual(['/c', '/d', '/e']);
+});
+
 test('localizations are listed only when they are asked for', async () => {
   const sandbox = await open();
   const client = await connect(sandbox);

@@ -8,7 +8,7 @@ import { keep, recall } from './keep.js';
 import { Lightbox } from './lightbox.js';
 import { Messages } from './messages.js';
 import { showModal } from './modal.js';
-import { dismiss, fetchState, live, Refusal, upload } from './server.js';
+import { dismiss, fetchMessages, fetchState, live, Refusal, upload } from './server.js';
 import { avatar, displayName, keepTimesCurrent } from './text.js';
 import { themeButton } from './theme.js';
 import { Flag } from './types.js';
@@ -82,6 +82,7 @@ const messages = new Messages(
   part('announcer', HTMLDivElement),
   part('jump', HTMLButtonElement),
   around,
+  (before) => fetchMessages(state?.me.id ?? '', before),
 );
 
 const composer = new Composer(part('composer', HTMLFormElement), {
@@ -112,9 +113,20 @@ function uploadFile(file) {
  * @returns {Promise<string | null>}
  */
 async function invoke(data) {
-  if (!state) return 'The channel is not loaded yet.';
+  const now = state;
+  if (!now) return 'The channel is not loaded yet.';
   if (!connected)
     return 'The connection to the sandbox is lost. It is sent again when you press Enter later.';
+  return new Promise((resolve) => void follow(now, data, resolve));
+}
+
+/**
+ * Sends a command and stands in for its answer as long as there is none.
+ * @param {State} state
+ * @param {import('./types.js').InvocationData} data
+ * @param {(refusal: string | null) => void} onItsWay
+ */
+async function follow(state, data, onItsWay) {
   standIns += 1;
   const id = `waiting-${standIns}`;
   const name = data.name;
@@ -136,19 +148,18 @@ async function invoke(data) {
           if (pending.has(id)) messages.put({ ...standIn, waiting: 'Sending the command ...' });
         }, 250);
         pending.add(id);
+        onItsWay(null);
       },
     );
     pending.delete(id);
     if ('failed' in outcome)
       messages.put({ ...standIn, failure: outcome.failed, flags: Flag.Ephemeral });
     else messages.remove(id);
-    return null;
   } catch (error) {
-    pending.delete(id);
-    messages.remove(id);
-    return sentence(error);
+    onItsWay(sentence(error));
   }
 }
+
 /**
  * @param {import('./types.js').InvocationData} data
  * @returns {Promise<import('./field.js').Pick[]>}
@@ -249,20 +260,36 @@ async function dismissMessage(message) {
   }
 }
 
-/** @returns {string[]} */
+/** @returns {import('./composer.js').Sent[]} */
 function history() {
   try {
+    /** @type {unknown} */
     const lines = JSON.parse(recall('history') ?? '[]');
-    return Array.isArray(lines) ? lines.filter((line) => typeof line === 'string') : [];
+    return Array.isArray(lines) ? lines.flatMap(sentOf) : [];
   } catch {
     return [];
   }
 }
 
-/** @param {string} line */
-function remember(line) {
-  const lines = history().filter((one) => one !== line);
-  keep('history', JSON.stringify([...lines, line].slice(-HISTORY)));
+/**
+ * An entry of the history, which may be another version's: none then.
+ * @param {unknown} entry the line alone, or with what it does not say
+ * @returns {import('./composer.js').Sent[]}
+ */
+function sentOf(entry) {
+  if (typeof entry === 'string') return [{ line: entry }];
+  const { line, command, values, files } = /** @type {Record<string, unknown>} */ (entry ?? {});
+  if (typeof line !== 'string') return [];
+  if (typeof command !== 'string' || !Array.isArray(files)) return [{ line }];
+  const texts = Object.entries(values ?? {}).map(([name, text]) => [name, String(text)]);
+  return [{ line, command, values: Object.fromEntries(texts), files: files.map(String) }];
+}
+
+/** @param {import('./composer.js').Sent} sent */
+function remember(sent) {
+  const others = history().filter((one) => one.line !== sent.line);
+  const entries = [...others, sent].map((one) => (one.command === undefined ? one.line : one));
+  keep('history', JSON.stringify(entries.slice(-HISTORY)));
 }
 
 // --- What the sandbox says ---
@@ -295,7 +322,8 @@ function take(event) {
       refreshStatus();
       break;
     case 'modal':
-      openModal(event);
+      // Another tab of the same person's hears of it too.
+      if (interactions.owns(event.nonce)) openModal(event);
       break;
     default:
       break;
@@ -329,6 +357,7 @@ async function load(user) {
   try {
     const fresh = await fetchState(user);
     if (mine !== loads) return;
+    if (state && state.me.id !== fresh.me.id) messages.clear();
     state = fresh;
   } catch (error) {
     if (mine !== loads) return;
@@ -352,7 +381,7 @@ function show(now) {
   part('welcome-channel', HTMLSpanElement).textContent = `#${now.channel.name}`;
   keep('user', now.me.id);
   showPeople(now);
-  messages.reset(now.messages);
+  messages.reset(now);
   composer.setCommands(callables(now.commands, navigator.language));
   refreshWelcome();
   refreshStatus();
@@ -398,6 +427,7 @@ people.addEventListener('keydown', (event) => {
 function become(user) {
   if (user === state?.me.id) return;
   disconnect();
+  interactions.letGo();
   connect(user);
 }
 
@@ -410,6 +440,7 @@ function connect(user) {
     },
     onLost() {
       connected = false;
+      interactions.letGo();
       refreshStatus();
       // A sandbox that began anew without its memory may not know this person.
       fetchState(user).catch((error) => {

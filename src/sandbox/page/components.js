@@ -320,7 +320,7 @@ function select(kind, message, around) {
  * @returns {ComponentView}
  */
 function text(kind, around) {
-  const element = h('div', { class: 'text' });
+  const element = h('div', { class: 'text', attrs: { dir: 'auto' } });
   const fill = whenChanged((/** @type {string} */ content) =>
     element.replaceChildren(markdown(content, around)),
   );

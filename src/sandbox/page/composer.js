@@ -4,25 +4,51 @@
 // something in it is wrong.
 import { h, icon, setAttribute } from './dom.js';
 import { Field } from './field.js';
-import { formatLine, invocationData, matching, OptionType, parseLine } from './invocation.js';
+import {
+  formatLine,
+  invocationData,
+  matching,
+  OptionType,
+  parseLine,
+  readsBack,
+} from './invocation.js';
 import { Suggestions } from './listbox.js';
 
 /** @typedef {import('./invocation.js').Callable} Callable */
 /** @typedef {import('./invocation.js').Option} Option */
+/** @typedef {import('./field.js').Held} Held */
 /** @typedef {import('./types.js').InvocationData} InvocationData */
 /** @typedef {import('./types.js').InvocationOption} InvocationOption */
+/**
+ * A line that was sent. Only where the line does not say all of it, the rest stands beside it.
+ * @typedef {object} Sent
+ * @property {string} line
+ * @property {string} [command] its name
+ * @property {Record<string, string>} [values] by option name
+ * @property {string[]} [files] options that had a file
+ */
+/**
+ * A command as it was put together.
+ * @typedef {object} Draft
+ * @property {string} line
+ * @property {string} command its name
+ * @property {Map<string, Held>} held by option name; neither text nor upload: a file that is gone
+ */
 /**
  * @typedef {object} Outside what the box needs from the page
  * @property {() => import('./types.js').User[]} people
  * @property {(data: InvocationData) => Promise<import('./field.js').Pick[]>} complete
  * @property {(file: File) => Promise<import('./types.js').Attachment>} upload
- * @property {(data: InvocationData) => Promise<string | null>} invoke one sentence when it was refused
- * @property {() => string[]} history lines sent before, oldest first
- * @property {(line: string) => void} remember
+ * @property {(data: InvocationData) => Promise<string | null>} invoke settles when it is on its
+ *   way; one sentence when it was refused
+ * @property {() => Sent[]} history lines sent before, oldest first
+ * @property {(sent: Sent) => void} remember
  * @property {() => number} limit bytes that a file may have
  */
 
 const PLACEHOLDER = 'Type / for commands';
+/** Drafts kept for arrow-up. */
+const DRAFTS = 50;
 
 export class Composer {
   /** @type {Callable[]} */
@@ -36,6 +62,10 @@ export class Composer {
   /** Numbers the requests for completions, so that late answers are dropped. */
   #asked = 0;
   #sending = false;
+  /** What the line in the box stands for, where it was fields before. @type {Draft | null} */
+  #draft = null;
+  /** Drafts of this visit by line: unlike the history's they still have their files. @type {Map<string, Draft>} */
+  #drafts = new Map();
 
   /**
    * @param {HTMLFormElement} form
@@ -58,6 +88,7 @@ export class Composer {
         'aria-describedby': 'composer-hint composer-error',
         placeholder: PLACEHOLDER,
         enterkeyhint: 'send',
+        dir: 'auto',
       },
     });
     this.lineBox = h('span', { class: 'grow line-box' }, this.input);
@@ -99,14 +130,18 @@ export class Composer {
     });
     this.input.addEventListener('input', () => {
       this.#recall = null;
+      // Whoever begins anew, such as by typing over all of it, does not mean its files.
+      const named = parseLine(this.input.value, this.#all)?.callable.name;
+      if (named !== this.#draft?.command) this.#draft = null;
       this.#lineChanged();
     });
     this.input.addEventListener('keydown', (event) => this.#lineKey(event));
     this.input.addEventListener('blur', () => this.suggestions.hide());
-    this.input.addEventListener('focus', () => this.#lineChanged());
+    this.input.addEventListener('focus', () => this.#refreshLine());
     form.addEventListener('paste', (event) => {
       const file = event.clipboardData?.files[0];
-      if (!file) return;
+      // A spreadsheet gives its cells as text and as a picture; the text is what is meant.
+      if (!file || event.clipboardData?.types.includes('text/plain')) return;
       event.preventDefault();
       this.attach(file);
     });
@@ -119,13 +154,13 @@ export class Composer {
     if (this.#callable) {
       const same = all.find((one) => one.name === this.#callable?.name);
       if (!same) this.#toText();
-    } else if (document.activeElement === this.input) this.#lineChanged();
+    } else if (document.activeElement === this.input) this.#refreshLine();
   }
 
   /** Puts a line into the box and the cursor behind it. @param {string} line */
   put(line) {
     this.#closeFields();
-    this.#setLine(line);
+    this.#setLine(line, null);
     this.input.focus();
     this.input.setSelectionRange(line.length, line.length);
     this.#lineChanged();
@@ -143,13 +178,13 @@ export class Composer {
    */
   attach(file) {
     if (!this.#callable) {
-      const line = parseLine(this.input.value, this.#all);
-      if (!line) {
-        this.#fail('Choose a command that takes a file first, then add the file.');
+      const meant = this.#read();
+      if (!meant) {
         this.focus();
+        this.#fail('Choose a command that takes a file first, then add the file.');
         return;
       }
-      this.#openFields(line.callable, line.values);
+      this.#openFields(meant.callable, meant.held);
     }
     const callable = this.#callable;
     const free = callable?.options.find(
@@ -168,19 +203,62 @@ export class Composer {
 
   // --- A line of text ---
 
-  /** @param {string} text */
-  #setLine(text) {
+  /**
+   * @param {string} text
+   * @param {Draft | null} [draft] what it stands for; not given: what it did before
+   */
+  #setLine(text, draft = this.#draft) {
+    this.#draft = draft;
     this.input.value = text;
     this.lineBox.dataset.value = text;
     this.#refreshSend();
   }
 
+  /** What the line means: what it was made of as long as it is unchanged, else what it says. */
+  #read() {
+    const draft = this.#draft;
+    const same = draft && this.#all.find((one) => one.name === draft.command);
+    if (draft && same && draft.line.trim() === this.input.value.trim())
+      return { callable: same, held: draft.held };
+    const line = parseLine(this.input.value, this.#all);
+    if (!line) return null;
+    /** @type {Map<string, Held>} */
+    const held = new Map(
+      [...line.values].map(([name, text]) => [name, { text, picked: null, upload: null }]),
+    );
+    // Files cannot be typed: they stay with their command.
+    if (draft?.command === line.callable.name) {
+      for (const [name, one] of draft.held) if (one.text === '') held.set(name, one);
+    }
+    return { callable: line.callable, held };
+  }
+
+  /** The files that go with the line, which it cannot show itself. */
+  #fileNote() {
+    const meant = this.#draft && this.#read();
+    if (!meant) return '';
+    const notes = meant.callable.options
+      .filter((option) => option.raw.type === OptionType.Attachment)
+      .map((option) => {
+        const held = meant.held.get(option.name);
+        if (held?.upload) return `${held.upload.file.name} stays attached.`;
+        return held ? `The file for ${option.label} has to be chosen again.` : '';
+      });
+    return notes.filter(Boolean).join(' ');
+  }
+
   #lineChanged() {
+    this.#fail('');
+    this.#refreshLine();
+  }
+
+  /** Shows what goes with the line; an error stays until something is typed. */
+  #refreshLine() {
     const text = this.input.value;
     this.lineBox.dataset.value = text;
-    this.#fail('');
     this.#refreshSend();
-    this.#say('');
+    const note = this.#fileNote();
+    this.#say(note);
     if (!text.startsWith('/')) {
       this.suggestions.hide();
       return;
@@ -203,17 +281,18 @@ export class Composer {
       });
       return;
     }
-    this.#lineOptions(line);
+    this.#lineOptions(line, note);
   }
 
   /**
    * Offers what may come next in a typed line: option names, or the choices of the one being typed.
    * @param {import('./invocation.js').Line} line
+   * @param {string} note on its files
    */
-  #lineOptions({ callable, values, last }) {
+  #lineOptions({ callable, values, last }, note) {
     const option = callable.options.find((one) => one.name === last);
     const typed = last === null ? '' : (values.get(last) ?? '');
-    this.#say(option ? describe(option) : callable.description);
+    this.#say(`${note} ${option ? describe(option) : callable.description}`.trim());
     const replace = (/** @type {string} */ text) => {
       this.#setLine(text);
       this.input.setSelectionRange(text.length, text.length);
@@ -293,16 +372,17 @@ export class Composer {
   #recallKey(event) {
     if (event.key !== 'ArrowUp' && event.key !== 'ArrowDown') return false;
     if (this.input.value !== '' && this.#recall === null) return false;
-    const lines = this.outside.history();
-    const at = (this.#recall ?? lines.length) + (event.key === 'ArrowUp' ? -1 : 1);
+    const sent = this.outside.history();
+    const at = (this.#recall ?? sent.length) + (event.key === 'ArrowUp' ? -1 : 1);
     if (at < 0 || (this.#recall === null && event.key === 'ArrowDown'))
       return this.#recall !== null;
-    const line = lines[at];
-    if (line === undefined && event.key === 'ArrowUp') return false;
+    const one = sent[at];
+    if (one === undefined && event.key === 'ArrowUp') return false;
     event.preventDefault();
-    this.#setLine(line ?? '');
+    this.#setLine(one?.line ?? '', one ? (this.#drafts.get(one.line) ?? draftOf(one)) : null);
     this.suggestions.hide();
-    this.#recall = line === undefined ? null : at;
+    this.#say(this.#fileNote());
+    this.#recall = one === undefined ? null : at;
     return true;
   }
 
@@ -310,26 +390,27 @@ export class Composer {
 
   /** @param {Callable} callable */
   #choose(callable) {
-    const line = parseLine(this.input.value, this.#all);
-    this.#openFields(callable, line?.callable === callable ? line.values : new Map());
+    const meant = this.#read();
+    this.#openFields(callable, meant?.callable === callable ? meant.held : new Map());
   }
 
   /**
    * @param {Callable} callable
-   * @param {ReadonlyMap<string, string>} values
+   * @param {ReadonlyMap<string, Held>} held by option name
    */
-  #openFields(callable, values) {
+  #openFields(callable, held) {
     this.#closeFields();
+    this.#draft = null;
     this.#callable = callable;
     this.lineBox.hidden = true;
     this.fields.hidden = false;
     this.name.textContent = `/${callable.label}`;
     this.name.setAttribute('aria-label', `/${callable.label}, back to text`);
     for (const option of callable.options) {
-      if (option.raw.required || values.has(option.name)) {
-        const field = this.#field(option);
-        field.text = values.get(option.name) ?? '';
-      }
+      const one = held.get(option.name);
+      if (!option.raw.required && !one) continue;
+      const field = this.#field(option);
+      if (one) field.held = one;
     }
     const first = callable.options[0];
     if (this.#fields.length === 0 && first) this.#field(first).wanted = false;
@@ -357,22 +438,47 @@ export class Composer {
   #toText() {
     const callable = this.#callable;
     if (!callable) return;
-    const line = this.#line(callable);
+    const draft = this.#draftNow(callable);
     this.#closeFields();
-    this.#setLine(line);
+    this.#setLine(draft.line, draft);
     this.input.focus();
-    this.input.setSelectionRange(line.length, line.length);
+    this.input.setSelectionRange(draft.line.length, draft.line.length);
   }
 
-  /** @param {Callable} callable */
-  #line(callable) {
-    return formatLine(
-      callable,
-      new Map(
-        this.#fields
-          .filter((field) => !field.empty)
-          .map((field) => [field.option.name, field.line]),
-      ),
+  /** The options that were filled in, as text; files are left out. */
+  #values() {
+    const filled = this.#fields.filter((field) => !field.empty && !field.isFile);
+    return new Map(filled.map((field) => [field.option.name, field.line]));
+  }
+
+  /** @param {Callable} callable @returns {Draft} */
+  #draftNow(callable) {
+    const filled = this.#fields.filter((field) => !field.empty);
+    return {
+      line: formatLine(callable, this.#values()),
+      command: callable.name,
+      held: new Map(filled.map((field) => [field.option.name, field.held])),
+    };
+  }
+
+  /**
+   * Keeps what is being sent for arrow-up.
+   * @param {Callable} callable
+   * @param {Draft} draft
+   */
+  #remember(callable, draft) {
+    this.#drafts.delete(draft.line);
+    this.#drafts.set(draft.line, draft);
+    for (const line of this.#drafts.keys()) {
+      if (this.#drafts.size <= DRAFTS) break;
+      this.#drafts.delete(line);
+    }
+    const { line, command } = draft;
+    const values = this.#values();
+    const files = [...draft.held.keys()].filter((name) => !values.has(name));
+    const plain = files.length === 0 && readsBack(callable, values, this.#all);
+    this.outside.remember(
+      plain ? { line } : { line, command, values: Object.fromEntries(values), files },
     );
   }
 
@@ -471,7 +577,8 @@ export class Composer {
     this.#refreshSend();
     const callable = this.#callable;
     if (!callable || field.isFile) return;
-    const match = /(^|\s)([^\s:]+):$/.exec(field.text);
+    const { text } = field.held;
+    const match = /(^|\s)([^\s:]+):$/.exec(text);
     const word = match?.[2]?.toLowerCase();
     if (!match || !word) return;
     const option = callable.options.find(
@@ -481,7 +588,7 @@ export class Composer {
     const known = this.#fields.find((one) => one.option === option);
     if (known && known !== field && !known.empty) return;
     if (known === field && match.index > 0) return;
-    field.text = field.text.slice(0, match.index);
+    field.text = text.slice(0, match.index);
     if (known !== field) this.#field(option).focus();
   }
 
@@ -519,8 +626,8 @@ export class Composer {
     if (!this.#callable) {
       const text = this.input.value.trim();
       if (text === '') return;
-      const line = parseLine(text, this.#all);
-      if (!line) {
+      const meant = this.#read();
+      if (!meant) {
         const word = text.split(/\s/)[0] ?? '';
         this.#fail(
           text.startsWith('/')
@@ -529,21 +636,18 @@ export class Composer {
         );
         return;
       }
-      // The fields check and send; they come to light only when something is wrong.
-      this.form.classList.add('reading');
-      this.#openFields(line.callable, line.values);
-      const sent = await this.#sendFields();
-      this.form.classList.remove('reading');
-      if (sent) this.input.focus();
-      return;
+      // The fields check and send; they come to light only when something is wrong, or when a file
+      // that goes with the line may still be on its way.
+      const files = [...meant.held.values()].some((one) => one.upload !== null);
+      this.form.classList.toggle('reading', !files);
+      this.#openFields(meant.callable, meant.held);
     }
     await this.#sendFields();
   }
 
-  /** @returns {Promise<boolean>} whether it was sent */
   async #sendFields() {
     const callable = this.#callable;
-    if (!callable) return false;
+    if (!callable) return;
     this.#sending = true;
     this.#refreshSend();
     /** @type {InvocationOption[]} */
@@ -562,26 +666,30 @@ export class Composer {
       this.#sending = false;
     }
     // Left while an upload was waited for.
-    if (this.#callable !== callable) return false;
+    if (this.#callable !== callable) return;
+    this.form.classList.remove('reading');
     if (errors.length > 0) {
-      this.form.classList.remove('reading');
       errors[0]?.field.correct();
       this.#fail(errors.map((one) => one.error).join(' '));
       this.#refreshSend();
-      return false;
+      return;
     }
-    const line = this.#line(callable);
+    const draft = this.#draftNow(callable);
+    this.#remember(callable, draft);
+    // Free for the next command at once; a refusal brings the fields back as they were.
     this.#closeFields();
-    this.#setLine('');
+    this.#setLine('', null);
     this.#recall = null;
-    this.outside.remember(line);
     this.input.focus();
     const refusal = await this.outside.invoke(invocationData(callable, options));
-    if (refusal !== null) {
-      if (!this.#callable && this.input.value === '') this.#setLine(line);
-      this.#fail(refusal);
+    if (refusal === null) return;
+    if (!this.#callable && this.input.value === '') {
+      const known = this.#all.find((one) => one.name === draft.command);
+      if (known) this.#openFields(known, draft.held);
+      else this.#setLine(draft.line, draft);
+      this.suggestions.hide();
     }
-    return true;
+    this.#fail(refusal);
   }
 
   #refreshSend() {
@@ -599,6 +707,20 @@ export class Composer {
   #say(text) {
     if (this.hint.textContent !== text) this.hint.textContent = text;
   }
+}
+
+/**
+ * A line of the history as a draft; its files are gone.
+ * @param {Sent} sent
+ * @returns {Draft | null}
+ */
+function draftOf({ line, command, values = {}, files = [] }) {
+  if (command === undefined) return null;
+  /** @param {string} text @returns {Held} */
+  const held = (text) => ({ text, picked: null, upload: null });
+  const texts = Object.entries(values).map(([name, text]) => [name, held(text)]);
+  const gone = files.map((name) => [name, held('')]);
+  return { line, command, held: new Map(/** @type {[string, Held][]} */ ([...texts, ...gone])) };
 }
 
 /**

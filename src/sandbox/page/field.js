@@ -7,7 +7,15 @@ import { displayName, fileSize } from './text.js';
 
 /** @typedef {import('./invocation.js').Option} Option */
 /** @typedef {{ name: string, value: string | number }} Pick */
-/** @typedef {{ attachment: Promise<import('./types.js').Attachment>, id: string | null, error: string }} Upload */
+/**
+ * A file that was given to a field; it may still be on its way to the sandbox.
+ * @typedef {object} Upload
+ * @property {File} file
+ * @property {Promise<import('./types.js').Attachment>} attachment
+ * @property {string | null} id
+ * @property {string} error
+ */
+/** What a field holds, to open it again as it was. @typedef {{ text: string, picked: Pick | null, upload: Upload | null }} Held */
 /**
  * @typedef {object} FieldHost
  * @property {import('./listbox.js').Suggestions} suggestions
@@ -34,7 +42,7 @@ export class Field {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   /** @type {Upload | null} */
-  #file = null;
+  #upload = null;
   /** @type {string | null} */
   #preview = null;
 
@@ -64,11 +72,10 @@ export class Field {
           },
           icon('close'),
         );
-    const words = option.raw.type === OptionType.String && option.choices === null;
     this.grow = h('span', { class: 'grow' });
     this.element = h(
       'div',
-      { class: words ? 'option words' : 'option' },
+      { class: this.#multiline ? 'option words' : 'option' },
       name,
       this.isFile ? null : this.grow,
       remove,
@@ -92,6 +99,8 @@ export class Field {
       this.fileInput.addEventListener('change', () => {
         const file = this.fileInput?.files?.[0];
         if (file) this.setFile(file);
+        // Choosing the same file again is a change too: it may be another one by now.
+        if (this.fileInput) this.fileInput.value = '';
       });
       name.after(this.input, this.fileInput);
       this.#showFile('Choose, paste or drop a file');
@@ -106,6 +115,7 @@ export class Field {
           'aria-expanded': this.#suggests ? 'false' : null,
           'aria-autocomplete': this.#suggests ? 'list' : null,
           inputmode: numeric ? 'decimal' : null,
+          dir: 'auto',
           spellcheck: option.raw.type === OptionType.String && !option.choices ? 'true' : 'false',
         },
       });
@@ -139,7 +149,13 @@ export class Field {
     );
   }
 
-  /** What was typed, in one line. */
+  /** Whether it takes text of any length. */
+  get #multiline() {
+    const { raw, choices } = this.option;
+    return raw.type === OptionType.String && choices === null;
+  }
+
+  /** What was typed, in one line: Discord's clients send no line breaks. */
   get text() {
     return this.input instanceof HTMLTextAreaElement
       ? this.input.value.replace(/\s*\n\s*/g, ' ')
@@ -156,11 +172,24 @@ export class Field {
   /** The text that stands for the value in a typed line. */
   get line() {
     const picked = this.#current();
-    return picked ? String(picked.value) : this.text.trim();
+    if (picked) return String(picked.value);
+    return this.input instanceof HTMLTextAreaElement ? this.input.value.trim() : '';
   }
 
   get empty() {
-    return this.isFile ? this.#file === null : this.text.trim() === '';
+    return this.isFile ? this.#upload === null : this.text.trim() === '';
+  }
+
+  /** @type {Held} */
+  get held() {
+    const text = this.input instanceof HTMLTextAreaElement ? this.input.value : '';
+    return { text, picked: this.#current(), upload: this.#upload };
+  }
+
+  set held({ text, picked, upload }) {
+    this.text = text;
+    this.#picked = picked;
+    if (upload && this.isFile) this.#take(upload);
   }
 
   #current() {
@@ -184,9 +213,9 @@ export class Field {
       const what = this.isFile ? 'file' : 'value';
       return { error: `${label} is empty: ${verb} a ${what} or remove it.` };
     }
-    if (this.#file) {
-      await this.#file.attachment.catch(() => undefined);
-      const { id, error } = this.#file;
+    if (this.#upload) {
+      await this.#upload.attachment.catch(() => undefined);
+      const { id, error } = this.#upload;
       return id === null ? { error: `${label}: ${error}` } : { value: id };
     }
     return this.valueNow();
@@ -227,24 +256,31 @@ export class Field {
             ),
           )
         : this.host.upload(file);
-    /** @type {Upload} */
-    const state = { attachment, id: null, error: '' };
-    this.#file = state;
     this.warn('');
-    this.#showFile(`${file.name} · uploading ...`, file);
-    attachment.then(
+    this.#take({ file, attachment, id: null, error: '' });
+    this.host.typed(this);
+  }
+
+  /** Shows an upload and what becomes of it. @param {Upload} upload */
+  #take(upload) {
+    const { file } = upload;
+    this.#upload = upload;
+    if (upload.id === null) this.#showFile(`${file.name} · uploading ...`, file);
+    const done = () => this.#showFile(`${file.name} · ${fileSize(file.size)}`, file);
+    if (upload.id !== null) done();
+    upload.attachment.then(
       (uploaded) => {
-        state.id = uploaded.id;
-        if (this.#file === state) this.#showFile(`${file.name} · ${fileSize(file.size)}`, file);
+        const known = upload.id !== null;
+        upload.id = uploaded.id;
+        if (this.#upload === upload && !known) done();
       },
       (/** @type {unknown} */ reason) => {
-        state.error = reason instanceof Error ? reason.message : 'The upload failed.';
-        if (this.#file !== state) return;
-        this.#showFile(state.error);
-        this.warn(state.error);
+        upload.error = reason instanceof Error ? reason.message : 'The upload failed.';
+        if (this.#upload !== upload) return;
+        this.#showFile(upload.error);
+        this.warn(upload.error);
       },
     );
-    this.host.typed(this);
   }
 
   /**
@@ -272,7 +308,7 @@ export class Field {
   }
 
   #typed() {
-    this.grow.dataset.value = this.text;
+    if (this.input instanceof HTMLTextAreaElement) this.grow.dataset.value = this.input.value;
     this.warn('');
     this.host.typed(this);
     this.#suggest(false);
@@ -290,6 +326,8 @@ export class Field {
     const { suggestions } = this.host;
     if (event.isComposing) return;
     if (suggestions.key(event)) return;
+    // A line break, which a text of any length may need to be read.
+    if (event.key === 'Enter' && event.shiftKey && this.#multiline) return;
     // A list that was left with Esc, or by a choice, comes back.
     if (this.#suggests && (event.key === 'ArrowDown' || event.key === 'ArrowUp')) {
       event.preventDefault();

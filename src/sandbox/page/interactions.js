@@ -6,7 +6,8 @@ import { interact, Refusal } from './server.js';
 
 /** @typedef {import('./server.js').LiveEvent} LiveEvent */
 /** @typedef {{ type: 'interaction.ack', nonce: string, interaction_id: string, kind: number, message_id: string | null }} Acknowledgement */
-/** @typedef {{ acknowledged: Acknowledgement } | { failed: string } | { choices: import('./server.js').Completion[] }} Outcome */
+/** @typedef {{ acknowledged: Acknowledgement } | { failed: string } | { choices: import('./server.js').Completion[] } | { unknown: true }} Outcome
+ *   unknown: nobody listens any more, so that nothing can be said of it */
 
 /** Type of the callback that brings choices; the choices themselves follow it. */
 const CHOICES = 8;
@@ -18,6 +19,8 @@ export class Interactions {
   /** By nonce. @type {Map<string, (outcome: Outcome) => void>} */
   #waiting = new Map();
   #count = 0;
+  /** Sets this page's interactions apart from those of another tab with the same person. */
+  #page = crypto.randomUUID();
   /** ms that the bot has to answer */
   limit = 3000;
 
@@ -30,7 +33,7 @@ export class Interactions {
    */
   async send(body, sent) {
     this.#count += 1;
-    const nonce = `${Date.now().toString(36)}-${this.#count}`;
+    const nonce = `${this.#page}-${this.#count}`;
     const { promise, resolve } = withResolvers(/** @type {Outcome} */ ({ failed: '' }));
     this.#waiting.set(nonce, resolve);
     try {
@@ -49,6 +52,16 @@ export class Interactions {
     clearTimeout(timer);
     this.#waiting.delete(nonce);
     return outcome;
+  }
+
+  /** Whether an interaction was sent from this very page. @param {string} nonce */
+  owns(nonce) {
+    return nonce.startsWith(`${this.#page}-`);
+  }
+
+  /** The connection is gone, or becomes another person's: what is waited for is not heard of here. */
+  letGo() {
+    for (const settle of this.#waiting.values()) settle({ unknown: true });
   }
 
   /** @param {LiveEvent} event */

@@ -241,6 +241,22 @@ export function formatLine(callable, values) {
   return parts.join(' ');
 }
 
+/**
+ * Whether the line of these values means them again: a prompt that says `size:` itself is one whose
+ * line does not.
+ * @param {Callable} callable
+ * @param {ReadonlyMap<string, string>} values without attachments
+ * @param {readonly Callable[]} all
+ */
+export function readsBack(callable, values, all) {
+  const line = parseLine(formatLine(callable, values), all);
+  return (
+    line?.callable === callable &&
+    line.values.size === values.size &&
+    [...values].every(([name, value]) => line.values.get(name) === value)
+  );
+}
+
 /** @typedef {{ id: string, username: string, global_name?: string | null }} Person */
 
 /**

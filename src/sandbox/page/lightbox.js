@@ -12,7 +12,7 @@ export class Lightbox {
 
   constructor() {
     this.image = h('img', { class: 'lightbox-image' });
-    this.caption = h('p', { class: 'lightbox-caption' });
+    this.caption = h('p', { class: 'lightbox-caption', attrs: { dir: 'auto' } });
     this.count = h('span', { class: 'lightbox-count' });
     this.download = h('a', { class: 'bar-button' }, icon('download'), 'Download');
     this.original = h(
@@ -84,7 +84,7 @@ export class Lightbox {
   }
 
   #refresh = () => {
-    const image = this.#picture?.current;
+    const image = this.#picture?.image;
     if (!image) return;
     const address = safeAddress(image.url);
     if (address === null) return;
@@ -107,7 +107,7 @@ export class Lightbox {
     this.download.href = address;
     this.download.download = image.name;
     this.original.href = address;
-    const all = allPictures().filter((one) => one.current);
+    const all = allPictures().filter((one) => one.image);
     const at = this.#picture ? all.indexOf(this.#picture) : -1;
     this.count.textContent = all.length > 1 ? `${at + 1} of ${all.length}` : '';
     this.previous.disabled = at <= 0;
@@ -140,7 +140,7 @@ export class Lightbox {
 
   /** @param {number} by */
   #move(by) {
-    const all = allPictures().filter((one) => one.current);
+    const all = allPictures().filter((one) => one.image);
     const at = this.#picture ? all.indexOf(this.#picture) : -1;
     const next = all[Math.min(Math.max(at + by, 0), all.length - 1)];
     if (next && next !== this.#picture) this.#take(next);

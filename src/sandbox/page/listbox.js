@@ -111,7 +111,8 @@ export function chooseFrom({ anchor, label, items, min, max }) {
     if (done) return;
     done = true;
     document.removeEventListener('pointerdown', outside, true);
-    window.removeEventListener('resize', settle);
+    document.removeEventListener('scroll', follow, true);
+    window.removeEventListener('resize', follow);
     setAttribute(anchor, 'aria-expanded', 'false');
     const focused = list.contains(document.activeElement);
     list.remove();
@@ -126,6 +127,13 @@ export function chooseFrom({ anchor, label, items, min, max }) {
     );
   const outside = (/** @type {Event} */ event) => {
     if (event.target instanceof Node && !list.contains(event.target)) settle();
+  };
+  // What moves the page, such as a phone's keyboard, moves the list along; it goes with its anchor.
+  const follow = (/** @type {Event} */ event) => {
+    if (event.target instanceof Node && list.contains(event.target)) return;
+    const box = anchor.getBoundingClientRect();
+    if (!anchor.isConnected || box.bottom < 0 || box.top > window.innerHeight) settle();
+    else place(list, anchor);
   };
   const pick = (/** @type {number} */ index) => {
     const item = items[index];
@@ -172,7 +180,8 @@ export function chooseFrom({ anchor, label, items, min, max }) {
   list.showPopover();
   place(list, anchor);
   document.addEventListener('pointerdown', outside, true);
-  window.addEventListener('resize', settle);
+  document.addEventListener('scroll', follow, true);
+  window.addEventListener('resize', follow);
   list.focus();
   move(active);
   return promise;
@@ -197,7 +206,12 @@ export function withResolvers(_sample) {
   return { promise, resolve, reject };
 }
 
-/** A list under or above a text field, driven by the field's keys. */
+/** Room above the command box below which a list goes over it instead, in px. */
+const LOW = 120;
+/** The tallest list above the command box, in px. */
+const TALL = 380;
+
+/** A list above a text field, driven by the field's keys. */
 export class Suggestions {
   /** @type {Item[]} */
   items = [];
@@ -223,6 +237,23 @@ export class Suggestions {
       this.title,
       this.list,
     );
+    const follow = (/** @type {Event} */ event) => {
+      if (event.target !== this.element) this.#place();
+    };
+    document.addEventListener('scroll', follow, true);
+    window.addEventListener('resize', follow);
+  }
+
+  /** Above the command box; on a low screen over it, at the field itself. */
+  #place() {
+    if (!this.open || !this.#field) return;
+    const { style } = this.element;
+    for (const name of ['width', 'left', 'top', 'bottom', 'max-height']) style.removeProperty(name);
+    const room = (this.element.parentElement?.getBoundingClientRect().top ?? 0) - 14;
+    const over = room < LOW;
+    this.element.classList.toggle('over', over);
+    if (over) place(this.element, this.#field);
+    else style.setProperty('max-height', `${Math.min(room, TALL)}px`);
   }
 
   get open() {
@@ -250,7 +281,10 @@ export class Suggestions {
     const same =
       this.open && JSON.stringify(items) === JSON.stringify(this.items) && this.#field === field;
     this.#pick = pick;
-    if (same) return;
+    if (same) {
+      this.#place();
+      return;
+    }
     if (this.#field && this.#field !== field) this.#release();
     this.#field = field;
     this.items = items;
@@ -265,6 +299,7 @@ export class Suggestions {
     this.list.replaceChildren(...this.#rows);
     this.element.hidden = false;
     this.element.scrollTop = 0;
+    this.#place();
     setAttribute(field, 'aria-expanded', 'true');
     setAttribute(field, 'aria-controls', 'suggestions');
     this.#activate(preselect ? 0 : -1);

@@ -33,9 +33,17 @@ export function messageMenu(items, run) {
   const menu = h('div', {
     class: 'menu',
     attrs: { role: 'menu', 'aria-label': 'Apps', hidden: true },
-    on: { keydown: (event) => key(event) },
+    on: {
+      keydown: (event) => key(event),
+      // Some browsers would give the focus to the message before they press the item.
+      mousedown: (event) => event.preventDefault(),
+    },
   });
   const element = h('div', { class: 'message-menu' }, toggle, menu);
+  // Who goes on elsewhere, such as by typing, is done with it.
+  element.addEventListener('focusout', ({ relatedTarget }) => {
+    if (relatedTarget instanceof Node && !element.contains(relatedTarget)) close(false);
+  });
 
   /** @param {boolean} back whether the keyboard goes back to the button */
   function close(back) {

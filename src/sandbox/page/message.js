@@ -7,7 +7,7 @@ import { plainText } from './markdown.js';
 import { messageMenu } from './menu.js';
 import { fileCard } from './picture.js';
 import { avatar, displayName, fileSize, markdown, messageTime } from './text.js';
-import { Flag } from './types.js';
+import { Flag, Kind } from './types.js';
 
 /** @typedef {import('./types.js').Message} Message */
 /** @typedef {import('./types.js').Surroundings} Surroundings */
@@ -32,7 +32,7 @@ export function messageView(around) {
   const context = h('div', { class: 'context' });
   const portrait = h('div', { class: 'portrait' });
   const head = h('div', { class: 'head' });
-  const content = h('div', { class: 'text content' });
+  const content = h('div', { class: 'text content', attrs: { dir: 'auto' } });
   const pictures = pictureGrid(around);
   const files = h('div', { class: 'files' });
   const embeds = h('div', { class: 'embeds' });
@@ -247,6 +247,26 @@ function dots() {
   return h('span', { class: 'dots', attrs: { 'aria-hidden': 'true' } }, h('i'), h('i'), h('i'));
 }
 
+/** Bars of progress, which are read aloud block by block. */
+const BAR = /[█░]+/g;
+
+/**
+ * How far a message is: a bar stands in what is still being worked on.
+ * @param {Shown} message
+ * @returns {'forming' | 'picture' | 'words'}
+ */
+export function formOf(message) {
+  if (words(message).some((text) => text.search(BAR) >= 0)) return 'forming';
+  /** @param {import('./types.js').Component[]} components @returns {boolean} */
+  const shows = (components) =>
+    components.some((one) => one.type === Kind.Gallery || shows(one.components ?? []));
+  const pictured =
+    (message.attachments ?? []).some(isPicture) ||
+    (message.embeds ?? []).some((embed) => embed.image) ||
+    shows(message.components ?? []);
+  return pictured ? 'picture' : 'words';
+}
+
 /**
  * What the message says, in words: for screen readers and for the announcement of new messages.
  * @param {Shown} message
@@ -256,6 +276,12 @@ export function describe(message) {
   if (message.failure) return message.failure;
   if (message.waiting) return message.waiting;
   if (isLoading(message)) return `${name} is thinking`;
+  const parts = words(message).map((text) => text.replaceAll(BAR, ' ').replace(/\s+/g, ' ').trim());
+  return `${name}: ${parts.filter(Boolean).join('. ')}`;
+}
+
+/** @param {Shown} message */
+function words(message) {
   /** @type {string[]} */
   const parts = [];
   if (message.content) parts.push(plainText(message.content));
@@ -273,5 +299,5 @@ export function describe(message) {
   walk(message.components ?? []);
   for (const file of message.attachments ?? [])
     if (file.description) parts.push(`Picture: ${file.description}`);
-  return `${name}: ${parts.filter(Boolean).join('. ')}`;
+  return parts;
 }

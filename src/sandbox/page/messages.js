@@ -2,16 +2,20 @@
 // The list of messages: keeps them in order, follows the newest one only when the reader is already
 // there, and tells screen readers what came without reading every edit aloud.
 import { h } from './dom.js';
-import { commandOf, describe, isLoading, messageView } from './message.js';
+import { commandOf, describe, formOf, isLoading, messageView } from './message.js';
 
 /** @typedef {import('./message.js').Shown} Shown */
 /** @typedef {import('./types.js').Surroundings} Surroundings */
 /** @typedef {ReturnType<typeof messageView>} MessageView */
+/** @typedef {{ messages: readonly Shown[], older: boolean }} Part a run of messages, oldest first, and whether
+ *   there are older ones */
 
 /** Messages of one author within this time share one head, in ms. */
 const GROUP_SPAN = 7 * 60_000;
 /** How near the end counts as being there, in px. */
 const NEAR = 24;
+/** How near the top older messages are asked for, in px. */
+const TOP = 400;
 
 export class Messages {
   /** @type {Map<string, MessageView>} in order of the list */
@@ -20,8 +24,12 @@ export class Messages {
   #following = true;
   /** Where the list was scrolled to when last looked, in px. */
   #top = 0;
-  /** Messages whose finished state was announced. @type {Set<string>} */
-  #announced = new Set();
+  /** How far each message was when it was last looked at. @type {Map<string, ReturnType<typeof formOf>>} */
+  #forms = new Map();
+  /** Whether there are older messages than those in the list. */
+  #older = false;
+  /** True while older ones are under way. */
+  #fetching = false;
 
   /**
    * @param {HTMLElement} scroller
@@ -29,14 +37,20 @@ export class Messages {
    * @param {HTMLElement} announcer an aria-live region
    * @param {HTMLButtonElement} jump the button that leads to the end
    * @param {Surroundings} around
+   * @param {(before: string) => Promise<Part>} fetchOlder
    */
-  constructor(scroller, list, announcer, jump, around) {
+  constructor(scroller, list, announcer, jump, around, fetchOlder) {
     this.scroller = scroller;
     this.list = list;
     this.announcer = announcer;
     this.jump = jump;
     this.around = around;
-    scroller.addEventListener('scroll', () => this.#look(), { passive: true });
+    this.fetchOlder = fetchOlder;
+    const scrolled = () => {
+      this.#look();
+      if (this.#older && scroller.scrollTop < TOP) void this.#more();
+    };
+    scroller.addEventListener('scroll', scrolled, { passive: true });
     // Pictures that load, boxes that grow and a command box that takes room must not push the end away.
     const observer = new ResizeObserver(() => this.#follow());
     observer.observe(list);
@@ -84,17 +98,61 @@ export class Messages {
   }
 
   /**
-   * Shows exactly these messages; those already on show keep their places and pictures.
-   * @param {readonly Shown[]} messages
+   * Shows these messages; those already on show keep their places and pictures. Older ones stay where
+   * these follow them without a gap.
+   * @param {Part} part the newest
    */
-  reset(messages) {
+  reset({ messages, older }) {
+    this.#look();
+    const first = messages[0];
+    const stays = (/** @type {Shown} */ one) =>
+      older && first !== undefined && this.#views.has(first.id) && isAfter(first, one);
     const wanted = new Set(messages.map((message) => message.id));
-    for (const id of [...this.#views.keys()]) if (!wanted.has(id)) this.#drop(id);
+    const others = [...this.#views.values()].filter(({ message }) => !wanted.has(message.id));
+    for (const { message } of others) if (!stays(message)) this.#drop(message.id);
+    if (!others.some(({ message }) => stays(message))) this.#older = older;
+    let added = false;
     for (const message of messages) {
-      this.#announced.add(message.id);
+      added ||= !this.#views.has(message.id);
+      if (!isLoading(message)) this.#forms.set(message.id, formOf(message));
       this.#place(message);
     }
     this.#regroup();
+    if (added && !this.#following) this.jump.hidden = false;
+  }
+
+  /** Nothing of what is on show is for the next reader. */
+  clear() {
+    for (const id of [...this.#views.keys()]) this.#drop(id);
+    this.#older = false;
+    this.#following = true;
+    this.jump.hidden = true;
+  }
+
+  /** Puts older messages on top; what is being read stays where it is. */
+  async #more() {
+    const first = this.list.firstElementChild;
+    const before = first instanceof HTMLElement ? first.dataset.id : undefined;
+    if (this.#fetching || before === undefined) return;
+    this.#fetching = true;
+    try {
+      const { messages, older } = await this.fetchOlder(before);
+      // Another person's list by now.
+      if (this.list.firstElementChild !== first) return;
+      this.#older = older;
+      const { scrollTop, scrollHeight } = this.scroller;
+      for (const message of messages) {
+        this.#forms.set(message.id, formOf(message));
+        this.#place(message);
+      }
+      this.#regroup();
+      this.scroller.scrollTop = scrollTop + this.scroller.scrollHeight - scrollHeight;
+      this.#top = this.scroller.scrollTop;
+    } catch {
+      // The next scroll asks again.
+    } finally {
+      this.#fetching = false;
+    }
   }
 
   /**
@@ -109,11 +167,13 @@ export class Messages {
     this.#place(message);
     this.#regroup();
     if (!known && !this.#following) this.jump.hidden = false;
-    // Announced when it comes and, if it came as "thinking", once more when it first says something.
-    if (!isLoading(message) && !message.waiting && !this.#announced.has(message.id)) {
-      this.#announced.add(message.id);
-      this.#announce(describe(message));
-    }
+    // Announced when it first says something, and once more when what was forming is there.
+    if (isLoading(message) || message.waiting) return;
+    const form = formOf(message);
+    const last = this.#forms.get(message.id);
+    this.#forms.set(message.id, form);
+    const arrived = form !== last && form !== 'forming' && last !== 'picture';
+    if (last === undefined || arrived) this.#announce(describe(message));
   }
 
   /** @param {string} id */
@@ -140,6 +200,7 @@ export class Messages {
     const view = this.#views.get(id);
     if (!view) return;
     this.#views.delete(id);
+    this.#forms.delete(id);
     // The keyboard's place in the list must not be lost with the message it was on.
     if (view.element.contains(document.activeElement)) {
       const neighbour = view.element.nextElementSibling ?? view.element.previousElementSibling;

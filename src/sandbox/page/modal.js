@@ -37,7 +37,7 @@ export function showModal({ modal, from, around, upload, send }) {
   const rows = modal.components.map((component) => {
     const inner = component.component ?? component.components?.[0];
     if (component.type === Kind.TextDisplay) {
-      const text = h('div', { class: 'text' });
+      const text = h('div', { class: 'text', attrs: { dir: 'auto' } });
       text.append(markdown(component.content ?? '', around));
       return text;
     }
@@ -196,6 +196,7 @@ function textField(data, required) {
   const attrs = {
     placeholder: data.placeholder,
     maxlength: data.max_length ?? 4000,
+    dir: 'auto',
     spellcheck: 'true',
   };
   const control = long

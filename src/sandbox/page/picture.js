@@ -26,6 +26,22 @@ const WIDE_SIDE = 520;
 /** @type {WeakMap<Element, Picture>} */
 const byElement = new WeakMap();
 
+/** Tells each picture when the reader is within two screens of it. @type {IntersectionObserver | undefined} */
+let nearness;
+
+/** @param {Picture} picture */
+function observe(picture) {
+  nearness ??= new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries)
+        byElement.get(target)?.approach(isIntersecting);
+    },
+    // The root is what scrolls: the margin does not reach beyond any other.
+    { root: document.getElementById('scroller'), rootMargin: '200% 0px' },
+  );
+  nearness.observe(picture.element);
+}
+
 /**
  * All pictures on the page, in reading order.
  * @returns {Picture[]}
@@ -45,6 +61,8 @@ export class Picture extends EventTarget {
   #wanted = null;
   /** True while an image is loading; only the newest of those that arrive meanwhile comes next. */
   #loading = false;
+  /** Only what may be seen soon is loaded. */
+  #near = false;
   #revealed = false;
 
   /** @param {(picture: Picture) => void} enlarge */
@@ -68,6 +86,18 @@ export class Picture extends EventTarget {
       this.note,
     );
     byElement.set(this.element, this);
+    observe(this);
+  }
+
+  /** What there is to be seen at full size: the image on show, or the one that is loaded later. */
+  get image() {
+    return this.current ?? (this.note.hidden ? this.#wanted : null);
+  }
+
+  /** @param {boolean} near */
+  approach(near) {
+    this.#near = near;
+    this.#refresh();
   }
 
   /** @param {Image} image */
@@ -86,13 +116,19 @@ export class Picture extends EventTarget {
       const shown = this.frames.lastElementChild;
       if (shown instanceof HTMLImageElement) shown.alt = image.alt;
       if (keyOf(this.current?.url) === keyOf(image.url)) this.current = image;
-      return;
     }
-    if (!this.#loading) void this.#load();
+    this.#refresh();
+  }
+
+  /** Loads what is wanted and not on show, also when that failed before. */
+  #refresh() {
+    if (!this.#near || this.#loading || !this.#wanted) return;
+    if (keyOf(this.#wanted.url) !== keyOf(this.current?.url)) void this.#load();
   }
 
   dispose() {
     this.#wanted = null;
+    nearness?.unobserve(this.element);
     this.dispatchEvent(new Event('gone'));
   }
 

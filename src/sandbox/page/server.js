@@ -14,6 +14,7 @@
  * @property {Bot} bot
  * @property {Command[]} commands
  * @property {Message[]} messages oldest first
+ * @property {boolean} older whether there are messages before those
  * @property {number} attachment_limit bytes
  * @property {number} acknowledge_ms
  */
@@ -84,6 +85,18 @@ function post(path, body) {
 export async function fetchState(user) {
   const query = user === null ? '' : `?user=${encodeURIComponent(user)}`;
   return /** @type {State} */ (await request(`/page/state${query}`));
+}
+
+/**
+ * @param {string} user
+ * @param {string} before id of a message
+ * @returns {Promise<{ messages: Message[], older: boolean }>} those before it, oldest first
+ */
+export async function fetchMessages(user, before) {
+  const query = new URLSearchParams({ user, before });
+  return /** @type {{ messages: Message[], older: boolean }} */ (
+    await request(`/page/messages?${query}`)
+  );
 }
 
 /**
