@@ -6,6 +6,8 @@ import type { SandboxOptions } from './types.js';
 
 /** Tried first, as it is by the bot's own sandbox; any free port where it is taken. */
 const USUAL_PORT = 4777;
+/** requests and pings: tests read more of them, here nobody does */
+const REMEMBERED = 300;
 
 /** YLEM_SANDBOX_PORT as for `ylem start`: a port that is asked for is not exchanged for another. */
 function portFromEnvironment(): Pick<SandboxOptions, 'port' | 'fixedPort'> {
@@ -23,12 +25,14 @@ function portFromEnvironment(): Pick<SandboxOptions, 'port' | 'fixedPort'> {
 
 /** Runs until SIGINT or SIGTERM; resolves when everything is written. */
 export async function main(options: SandboxOptions = {}): Promise<void> {
-  const sandbox = await createSandbox({ ...portFromEnvironment(), ...options }).catch(
-    (error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-      throw new UserError('sandbox-port', `The port ${process.env.YLEM_SANDBOX_PORT} is taken.`);
-    },
-  );
+  const sandbox = await createSandbox({
+    ...portFromEnvironment(),
+    remembered: REMEMBERED,
+    ...options,
+  }).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    throw new UserError('sandbox-port', `The port ${process.env.YLEM_SANDBOX_PORT} is taken.`);
+  });
   process.stdout.write(
     [
       `Open ${sandbox.url}`,
