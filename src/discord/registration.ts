@@ -51,13 +51,9 @@ function normal(value: unknown, key = ''): Json {
     const result: { [key: string]: Json } = {};
     for (const [name, field] of Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) {
       if (SERVER_FIELDS.has(name) || field === undefined || field === null) continue;
-      const clean = normal(field, name);
       const original = TRANSLATED[name];
-      if (original !== undefined) {
-        const text = (value as Record<string, unknown>)[original];
-        for (const [locale, translation] of Object.entries(clean as object))
-          if (translation === text) delete (clean as { [key: string]: Json })[locale];
-      }
+      const text = original && (value as Record<string, unknown>)[original];
+      const clean = normal(text === undefined ? field : otherThan(text, field), name);
       if (name in DEFAULTS && DEFAULTS[name] === clean) continue;
       if (typeof clean === 'object' && clean !== null && Object.keys(clean).length === 0) continue;
       result[name] = clean;
@@ -66,6 +62,12 @@ function normal(value: unknown, key = ''): Json {
   }
   return value as Json;
 }
+
+/** The translations that are not the text itself. */
+const otherThan = (text: unknown, translations: object): object =>
+  Object.fromEntries(
+    Object.entries(translations).filter(([, translation]) => translation !== text),
+  );
 
 /** True when both lists mean the same commands, whatever Discord added and however it orders them. */
 export function sameCommands(

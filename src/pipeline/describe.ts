@@ -198,7 +198,7 @@ async function read(directory: string): Promise<ModelDescription> {
     );
   }
   const ownJson = object(await json('ylem.json'));
-  const own = settings(ownJson, problems);
+  const own = noting(problems, () => ownSettings(ownJson)) ?? {};
   const facts = factsFrom({
     root,
     family,
@@ -213,12 +213,7 @@ async function read(directory: string): Promise<ModelDescription> {
     own,
   });
   const parts = inspected.map(({ part }) => part);
-  try {
-    checkOwnSize(own, facts.sizeMultiple);
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    problems.push(error);
-  }
+  noting(problems, () => checkOwnSize(own, facts.sizeMultiple));
   return {
     name: nothing.name,
     directory: root,
@@ -245,14 +240,14 @@ async function read(directory: string): Promise<ModelDescription> {
   };
 }
 
-/** What ylem.json says; what it must not say is a problem. */
-function settings(own: Json, problems: UserError[]): OwnSettings {
+/** What `read` gives; undefined where it finds a fault, which is then one of the problems. */
+function noting<T>(problems: UserError[], read: () => T): T | undefined {
   try {
-    return ownSettings(own);
+    return read();
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     problems.push(error);
-    return {};
+    return undefined;
   }
 }
 

@@ -1,38 +1,11 @@
 // What becomes of what was put into the command box: files, line breaks and prompts that look like
 // options survive refusals, Escape and the history; and it stays usable on a low screen.
 
-import type { Browser, Locator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createSandbox } from '../../src/sandbox/index.js';
-import type { Sandbox } from '../../src/sandbox/types.js';
-import { ScriptedBot, square } from './bot.js';
-import { focused, inPage, launch, line, type Visit, visit } from './browser.js';
-
-let browser: Browser;
-let sandbox: Sandbox;
-let bot: ScriptedBot;
-let here: Visit;
-let page: Page;
-
-beforeAll(async () => {
-  browser = await launch();
-  sandbox = await createSandbox();
-  bot = new ScriptedBot(sandbox);
-  await bot.start();
-});
-afterAll(async () => {
-  await bot?.end();
-  await sandbox?.close();
-  await browser?.close();
-});
-beforeEach(async () => {
-  here = await visit(browser, sandbox.url);
-  page = here.page;
-});
-afterEach(async () => {
-  await here.context.close();
-  expect(here.errors).toEqual([]);
-});
+import type { Locator } from 'playwright-core';
+import { expect, test } from 'vitest';
+import { square } from './bot.js';
+import { focused, inPage, line, visit } from './browser.js';
+import { browser, here, page, sandbox } from './stage.js';
 
 /** What the newest /paint was given, once there is one more answer than before `act`. */
 async function given(act: () => Promise<unknown>): Promise<unknown> {

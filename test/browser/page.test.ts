@@ -1,37 +1,13 @@
 // The chat page in Chromium, against the sandbox and a scripted bot.
 
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createSandbox } from '../../src/sandbox/index.js';
-import type { Sandbox } from '../../src/sandbox/types.js';
-import { ScriptedBot, square } from './bot.js';
-import { focused, inPage, launch, line, newest, send, type Visit, visit } from './browser.js';
+import type { Page } from 'playwright-core';
+import { afterEach, expect, test } from 'vitest';
+import { square } from './bot.js';
+import { focused, inPage, line, newest, send, visit } from './browser.js';
+import { ask, bot, browser, enterBot, page, sandbox } from './stage.js';
 
-let browser: Browser;
-let sandbox: Sandbox;
-let bot: ScriptedBot;
-let here: Visit;
-let page: Page;
-
-beforeAll(async () => {
-  browser = await launch();
-  sandbox = await createSandbox();
-  bot = new ScriptedBot(sandbox);
-  await bot.start();
-});
-afterAll(async () => {
-  await bot?.end();
-  await sandbox?.close();
-  await browser?.close();
-});
-beforeEach(async () => {
-  here = await visit(browser, sandbox.url);
-  page = here.page;
-});
-afterEach(async () => {
-  await here.context.close();
+afterEach(() => {
   sandbox.limits.acknowledge = 3000;
-  expect(here.errors).toEqual([]);
 });
 
 /** What /paint was given, as its newest answer tells it. */
@@ -39,15 +15,6 @@ async function given(on: Page = page): Promise<unknown> {
   const block = newest(on).locator('pre');
   await block.waitFor();
   return JSON.parse((await block.textContent()) ?? '');
-}
-
-/** Sends a command whose answer must appear as a further message. */
-async function ask(text: string, on: Page = page): Promise<void> {
-  const before = sandbox.messages().length;
-  await send(on, text);
-  await sandbox.until(() => sandbox.messages().length > before, { what: `an answer to ${text}` });
-  const id = sandbox.messages().at(-1)?.id ?? '';
-  await on.locator(`.message[data-id="${id}"]`).waitFor();
 }
 
 const scroll = (on: Page = page) =>
@@ -609,7 +576,6 @@ test('a page of another origin gets nothing', async () => {
 test('a bot that leaves is shown as offline, and as online when it is back', async () => {
   await bot.end();
   await page.getByText(/ is offline$/).waitFor();
-  bot = new ScriptedBot(sandbox);
-  await bot.start();
+  await enterBot();
   await page.getByText(/ is online$/).waitFor();
 });

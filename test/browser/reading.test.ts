@@ -1,46 +1,10 @@
 // What is seen and heard of the messages: which tab a form opens in, what is announced, which pictures
 // are loaded, and that lists and older messages are where the reader expects them.
 
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createSandbox } from '../../src/sandbox/index.js';
-import type { Sandbox } from '../../src/sandbox/types.js';
-import { ScriptedBot } from './bot.js';
-import { focused, inPage, launch, line, newest, send, type Visit, visit } from './browser.js';
-
-let browser: Browser;
-let sandbox: Sandbox;
-let bot: ScriptedBot;
-let here: Visit;
-let page: Page;
-
-beforeAll(async () => {
-  browser = await launch();
-  sandbox = await createSandbox();
-  bot = new ScriptedBot(sandbox);
-  await bot.start();
-});
-afterAll(async () => {
-  await bot?.end();
-  await sandbox?.close();
-  await browser?.close();
-});
-beforeEach(async () => {
-  here = await visit(browser, sandbox.url);
-  page = here.page;
-});
-afterEach(async () => {
-  await here.context.close();
-  expect(here.errors).toEqual([]);
-});
-
-/** Sends a command and waits until its answer is on the page. */
-async function ask(text: string): Promise<void> {
-  const before = sandbox.messages().length;
-  await send(page, text);
-  await sandbox.until(() => sandbox.messages().length > before, { what: `an answer to ${text}` });
-  await page.locator(`.message[data-id="${sandbox.messages().at(-1)?.id}"]`).waitFor();
-}
+import type { Page } from 'playwright-core';
+import { expect, test } from 'vitest';
+import { focused, inPage, line, newest, send } from './browser.js';
+import { ask, bot, here, page, sandbox } from './stage.js';
 
 /** What Ben says, once it is on a page: whatever was sent to that page before is there too. */
 async function said(text: string, on: Page = page): Promise<void> {

@@ -26,6 +26,19 @@ afterEach(async () => {
 const SOON = { timeout: 30_000, interval: 5 };
 const LONG = { prompt: 'slow', steps: 150 };
 
+/** Another bot, whose engine holds its breath from its first moment on. Resolves with the engine's pid. */
+async function restartWithoutBreath(of: World): Promise<number> {
+  const begun = of.restart();
+  const engine = await vi.waitFor(() => {
+    const [pid] = children(of.bot.child.pid);
+    if (pid === undefined) throw new Error('there is no engine yet');
+    process.kill(pid, 'SIGSTOP');
+    return pid;
+  }, SOON);
+  await begun;
+  return engine;
+}
+
 test('an engine killed in mid-job is restarted and the picture is the one it would have been', async () => {
   world = await startWorld();
   const { sandbox, bot } = world;
@@ -233,15 +246,7 @@ test('asked before the model is loaded, and killed before it is: painted after t
   world = await startWorld();
   const { sandbox } = world;
   await world.bot.end('SIGTERM');
-  const begun = world.restart();
-  // The engine holds its breath from its first moment on.
-  const engine = await vi.waitFor(() => {
-    const [pid] = children(world?.bot.child.pid);
-    if (pid === undefined) throw new Error('there is no engine yet');
-    process.kill(pid, 'SIGSTOP');
-    return pid;
-  }, SOON);
-  await begun;
+  const engine = await restartWithoutBreath(world);
   const interaction = await sandbox.user('ada').command('imagine', { prompt: 'early', steps: 5 });
   await interaction.acknowledged;
   await world.bot.end('SIGKILL');
@@ -258,14 +263,7 @@ test('what a crash left can be cancelled while the model is still being loaded',
   const interaction = await ada.command('imagine', { ...LONG, size: '128x128' });
   const forming = await interaction.waitFor((m) => m.attachments.length > 0);
   await world.bot.end('SIGKILL');
-  const begun = world.restart();
-  const engine = await vi.waitFor(() => {
-    const [pid] = children(world?.bot.child.pid);
-    if (pid === undefined) throw new Error('there is no engine yet');
-    process.kill(pid, 'SIGSTOP');
-    return pid;
-  }, SOON);
-  await begun;
+  const engine = await restartWithoutBreath(world);
   const cancel = await ada.click(forming, /^cancel:/);
   await cancel.acknowledged;
   process.kill(engine, 'SIGCONT');

@@ -31,14 +31,16 @@ const WITHOUT = {
 const ADDRESS = /http:\/\/127\.0\.0\.1:\d+\//;
 const WAIT = { timeout: 50_000, interval: 50 };
 
+/** The sandbox of this file for a bot with a data directory of its own. */
+const served = (data: string) => ({
+  DISCORD_TOKEN: sandbox.token,
+  DISCORD_API_BASE: sandbox.apiBase,
+  YLEM_DATA_DIR: join(directory, data),
+  YLEM_MODEL: TINY_MODEL,
+});
+
 async function failure(env: NodeJS.ProcessEnv): Promise<string> {
-  const bot = spawnBot({
-    DISCORD_TOKEN: sandbox.token,
-    DISCORD_API_BASE: sandbox.apiBase,
-    YLEM_DATA_DIR: join(directory, 'data'),
-    YLEM_MODEL: TINY_MODEL,
-    ...env,
-  });
+  const bot = spawnBot({ ...served('data'), ...env });
   expect(await bot.exited).toBe(1);
   const sentences = bot
     .output()
@@ -108,12 +110,7 @@ test('a Discord that does not take the commands', async () => {
 });
 
 test('a bot whose log nobody reads any more goes on', async () => {
-  const bot = spawnBot({
-    DISCORD_TOKEN: sandbox.token,
-    DISCORD_API_BASE: sandbox.apiBase,
-    YLEM_DATA_DIR: join(directory, 'unread'),
-    YLEM_MODEL: TINY_MODEL,
-  });
+  const bot = spawnBot(served('unread'));
   await vi.waitFor(() => expect(bot.output()).toContain('"ready"'), WAIT);
   bot.child.stdout?.destroy();
   bot.child.stderr?.destroy();
@@ -126,12 +123,7 @@ test('a bot whose log nobody reads any more goes on', async () => {
 });
 
 test('a token that is taken back while the bot runs, or a sandbox that dies, ends the bot', async () => {
-  const bot = spawnBot({
-    DISCORD_TOKEN: sandbox.token,
-    DISCORD_API_BASE: sandbox.apiBase,
-    YLEM_DATA_DIR: join(directory, 'taken'),
-    YLEM_MODEL: TINY_MODEL,
-  });
+  const bot = spawnBot(served('taken'));
   await vi.waitFor(() => expect(bot.output()).toContain('"ready"'), WAIT);
   sandbox.faults.dropSockets(4004);
   expect(await bot.exited).toBe(1);
