@@ -260,7 +260,8 @@ test('what a crash left can be cancelled while the model is still being loaded',
   world = await startWorld();
   const { sandbox } = world;
   const ada = sandbox.user('ada');
-  const interaction = await ada.command('imagine', { ...LONG, size: '128x128' });
+  // Too long to be done before the kill, or before the engine is held, however busy this machine is.
+  const interaction = await ada.command('imagine', { ...LONG, size: '320x320' });
   const forming = await interaction.waitFor((m) => m.attachments.length > 0);
   await world.bot.end('SIGKILL');
   const engine = await restartWithoutBreath(world);
