@@ -1,5 +1,6 @@
 // Three projects: `node` needs nothing but Node; `browser` needs Chromium (CI installs it); `gpu`
 // needs a Vulkan driver, and takes Chromium's where there is no other.
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -15,7 +16,8 @@ export default defineConfig({
           name: 'node',
           include: ['test/**/*.test.ts'],
           exclude: ['test/browser/**', 'test/gpu/**'],
-          maxWorkers: 2,
+          // Most tests start processes of their own: a worker for every two cores.
+          maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
         },
       },
       {

@@ -348,6 +348,25 @@ describe('a scheduler configuration', () => {
   });
 
   it.each([
+    [
+      { _class_name: 'FlowMatchEulerDiscreteScheduler', shift: 0, num_train_timesteps: 500 },
+      'The scheduler configuration (FlowMatchEulerDiscreteScheduler) leads to noise levels that are no numbers; look at shift 0.',
+    ],
+    [
+      {
+        ...base,
+        _class_name: 'EulerDiscreteScheduler',
+        use_karras_sigmas: true,
+        beta_start: 0,
+        beta_end: 0,
+      },
+      'The scheduler configuration (EulerDiscreteScheduler) leads to noise levels that are no numbers; look at beta_start 0, beta_end 0.',
+    ],
+  ])('is refused by what it says where it leaves no noise levels: %j', (config, message) => {
+    expect(() => createScheduler(config, 5)).toThrow(message);
+  });
+
+  it.each([
     [base, 'DDIM'],
     [{ _class_name: 'DPMSolverMultistepScheduler', use_karras_sigmas: true }, 'DPM++ 2M Karras'],
     [{ _class_name: 'DPMSolverMultistepScheduler' }, 'DPM++ 2M'],

@@ -73,7 +73,32 @@ export function createScheduler(
   if (scheduler.flow !== flow) {
     throw schedulerForOther(name ?? className, flow);
   }
+  checkLevels(scheduler, className, values);
   return { scheduler, warnings };
+}
+
+/**
+ * Values that are fine each by itself may leave no noise levels: a logarithm of sigma_min 0, say.
+ * @throws UserError 'scheduler-config' naming the numbers that have most likely led there
+ */
+function checkLevels(
+  { initNoiseSigma, timesteps, sigmaAfter }: Scheduler,
+  className: string,
+  values: Readonly<Record<string, unknown>>,
+): void {
+  const sound =
+    [initNoiseSigma, ...timesteps].every(Number.isFinite) &&
+    !timesteps.some((_, i) => Number.isNaN(sigmaAfter(i)));
+  if (sound) return;
+  const suspects = Object.entries(values).filter(
+    ([, value]) => typeof value === 'number' && value <= 0,
+  );
+  const named = suspects.map(([key, value]) => `${key} ${value}`).join(', ');
+  throw new UserError(
+    'scheduler-config',
+    `The scheduler configuration (${className}) leads to noise levels that are no numbers${named && `; look at ${named}`}.`,
+    { className },
+  );
 }
 
 /**
