@@ -3,6 +3,7 @@
 import type { MessageFile } from '../discord/message.js';
 import type { PictureFacts } from '../discord/panels.js';
 import type { OfferedModel } from '../engine/types.js';
+import { unheeded } from '../pipeline/prompt/attention.js';
 import type { NewGeneration } from '../store/types.js';
 
 /** A generation that was promised. Its init image is in the store, not in this process's memory. */
@@ -32,6 +33,9 @@ export function factsOf(generation: Promised, scheduler: string): PictureFacts {
       branchStep === null || branchSeed === null
         ? undefined
         : { step: branchStep, seed: branchSeed },
+    unheeded: parameters.weighting
+      ? unheeded(`${parameters.prompt}\n${parameters.negativePrompt}`)
+      : [],
   };
 }
 

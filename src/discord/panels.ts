@@ -22,7 +22,12 @@ export interface PictureFacts {
   /** it began from an image: how much of it was painted anew, and whether a mask said where */
   readonly init: { readonly strength: number; readonly masked: boolean } | undefined;
   readonly branch: { readonly step: number; readonly seed: number } | undefined;
+  /** pieces of the prompts that look like syntax and have no effect */
+  readonly unheeded: readonly string[];
 }
+
+/** of those pieces, and characters of each */
+const MOST_UNHEEDED = { pieces: 3, length: 40 };
 
 export function button(
   label: string,
@@ -178,6 +183,13 @@ export function donePanel(
     notes.push(texts.stoppedAfter(outcome.stopped.index, outcome.stopped.total));
   }
   if (outcome.flagged) notes.push(texts.flagged);
+  if (picture.unheeded.length > 0) {
+    const { pieces, length } = MOST_UNHEEDED;
+    const some = picture.unheeded.slice(0, pieces).map((piece) => display(piece, length));
+    notes.push(
+      texts.unheeded(`${some.join(', ')}${picture.unheeded.length > pieces ? ', …' : ''}`),
+    );
+  }
   if (notes.length > 0) lines.push(`-# ${notes.join(' · ')}`);
   return {
     content: lines.join('\n'),

@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest';
 import {
+  donePanel,
   formingPanel,
   type PictureFacts,
   restartingPanel,
@@ -22,6 +23,7 @@ const FACTS: PictureFacts = {
   model: 'tiny',
   init: undefined,
   branch: undefined,
+  unheeded: [],
 };
 const ids = (body: { readonly components: unknown }) =>
   [...JSON.stringify(body.components).matchAll(/"custom_id":"([^"]+)"/g)].map((match) => match[1]);
@@ -51,4 +53,18 @@ test('a restart tells where a picture stands, keeps its preview and can be found
   expect(ids(running)).toEqual(['cancel:gen1']);
   expect(JSON.stringify(running.components)).toContain('"disabled":true');
   expect(restartingPanel(FACTS, undefined, texts).content).toContain('place is kept');
+});
+
+test('a picture tells which pieces of its prompt had no effect, three of them, as plain text', () => {
+  const file = { name: 'picture-gen1.png', type: 'image/png', bytes: new Uint8Array(3) };
+  const outcome = { file, stopped: undefined, total: 20 };
+  const texts = textsFor('en-US');
+  const of = (unheeded: string[]) => donePanel({ ...FACTS, unheeded }, outcome, texts).content;
+  expect(of(['<lora:fox:1>', '[a:b:0.5]'])).toContain(
+    '-# no effect here: \\<lora:fox:1>, [a:b:0.5]',
+  );
+  expect(of(['AND', '[**a**|b]', '<x:1>', '<y:1>'])).toMatch(
+    /no effect here: AND, \\?\[\\\*\\\*a\\\*\\\*\|b\], \\<x:1>, …$/m,
+  );
+  expect(of([])).not.toContain('no effect');
 });

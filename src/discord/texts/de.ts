@@ -43,6 +43,7 @@ export const de: Texts = {
   without: 'Ohne',
   stoppedAfter: (index, total) => `nach Schritt ${index} von ${total} angehalten`,
   flagged: 'unscharf gemacht: Der Sicherheitsfilter des Modells hat darin etwas gefunden',
+  unheeded: (pieces) => `hier ohne Wirkung: ${pieces}`,
   branched: (step, seed) => `neues Rauschen nach Schritt ${step}, Seed \`${seed}\``,
   branchHere: (step) => `Nach Schritt ${step} abzweigen`,
   cancelled: 'Abgebrochen.',

@@ -40,6 +40,7 @@ export const en: Texts = {
   without: 'Without',
   stoppedAfter: (index, total) => `stopped after step ${index} of ${total}`,
   flagged: 'blurred: the model’s safety checker found something in it',
+  unheeded: (pieces) => `no effect here: ${pieces}`,
   branched: (step, seed) => `new noise after step ${step}, seed \`${seed}\``,
   branchHere: (step) => `Branch after step ${step}`,
   cancelled: 'Cancelled.',

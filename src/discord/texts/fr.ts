@@ -43,6 +43,7 @@ export const fr: Texts = {
   without: 'Sans',
   stoppedAfter: (index, total) => `arrêté après l’étape ${index} sur ${total}`,
   flagged: 'floutée : le filtre de sécurité du modèle y a trouvé quelque chose',
+  unheeded: (pieces) => `sans effet ici : ${pieces}`,
   branched: (step, seed) => `nouveau bruit après l’étape ${step}, graine \`${seed}\``,
   branchHere: (step) => `Bifurquer après l’étape ${step}`,
   cancelled: 'Annulé.',

@@ -41,6 +41,8 @@ export interface Texts {
   stoppedAfter(index: number, total: number): string;
   /** of a picture that was blurred by its model's safety checker */
   readonly flagged: string;
+  /** of pieces of the prompt that are another program's syntax */
+  unheeded(pieces: string): string;
   branched(step: number, seed: number): string;
   branchHere(step: number): string;
   cancelled: string;

@@ -1,7 +1,8 @@
 // A1111's prompt syntax: (more), [less], (this much:1.3), \( escapes, BREAK. Text to weighted spans.
 //
 // Source of the rules: AUTOMATIC1111 modules/prompt_parser.py and its wiki, "Attention/emphasis".
-// Prompt editing ([a:b:0.5]), alternation ([a|b]) and AND belong to its samplers and mean nothing here.
+// Prompt editing ([a:b:0.5]), alternation ([a|b]) and AND belong to its samplers and are words here;
+// tags of extra networks (<lora:name:1>) name files that are not here, and are left out.
 
 import { UserError } from '../../errors.js';
 
@@ -25,6 +26,17 @@ const TOKEN =
 /** BREAK as a word of its own, with the space around it. */
 const BREAK_WORD = /\s*(?<![\p{L}\p{N}_])BREAK(?![\p{L}\p{N}_])\s*/u;
 
+/** A1111's modules/extra_networks.py, but that a tag has no second opening bracket in it. */
+const EXTRA_NETWORK = /<\w+:[^<>]+>/g;
+const PROMPT_EDITING = /\[[^[\]:|]*:(?:[^[\]:|]*:)?\s*[\d.]+\s*\]|\[[^[\]|]*\|[^[\]]*\]/g;
+const AND_WORD = /(?<=\s)AND(?=\s)/g;
+
+/** What of a prompt A1111 would heed and nothing here does, as it was typed, once each. */
+export function unheeded(prompt: string): string[] {
+  const found = [EXTRA_NETWORK, PROMPT_EDITING, AND_WORD].flatMap((way) => prompt.match(way) ?? []);
+  return [...new Set(found)];
+}
+
 /**
  * The spans of a prompt in order, neighbours of one weight joined. Brackets that are not closed hold
  * to the end; closing ones without an opening one are text. BREAK parts chunks inside brackets too.
@@ -37,7 +49,7 @@ export function parseAttention(prompt: string): (Span | Break)[] {
   const multiply = (from: number, by: number) => {
     for (const part of parts.slice(from)) if (part !== BREAK) part.weight *= by;
   };
-  for (const match of prompt.matchAll(TOKEN)) {
+  for (const match of prompt.replace(EXTRA_NETWORK, '').matchAll(TOKEN)) {
     const token = match[0];
     const weight = match.groups?.weight;
     if (token.startsWith('\\')) parts.push({ text: token.slice(1), weight: 1 });

@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../src/errors.js';
-import { parseAttention } from '../../../src/pipeline/prompt/attention.js';
+import { parseAttention, unheeded } from '../../../src/pipeline/prompt/attention.js';
 
 const pairs = (prompt: string) =>
   parseAttention(prompt).map((part) =>
@@ -119,5 +119,25 @@ describe('the prompt syntax', () => {
     );
     const long = '('.repeat(3000) + ')'.repeat(3000);
     expect(pairs(`${long}a`).at(-1)).toEqual(['a', 1]);
+  });
+});
+
+describe("what belongs to A1111's other parts", () => {
+  it('tags of extra networks are left out of the words', () => {
+    expect(pairs('a fox<lora:style_v2:0.8>, (big<hypernet:x:1>:1.2) a<b 3>2')).toEqual([
+      ['a fox, ', 1],
+      ['big', 1.2],
+      [' a<b 3>2', 1],
+    ]);
+  });
+
+  it.each([
+    ['a <lora:x:1> b <lora:x:1>', ['<lora:x:1>']],
+    ['[day:night:0.5] [:snow:10] [dog|cat]', ['[day:night:0.5]', '[:snow:10]', '[dog|cat]']],
+    ['[late:0.7]', ['[late:0.7]']],
+    ['a cat AND a dog', ['AND']],
+    ['(a:1.2) [b] [[c]] a [note: this] ANDROID :3 <3 [', []],
+  ])('is named as it was typed: %s', (prompt, pieces) => {
+    expect(unheeded(prompt)).toEqual(pieces);
   });
 });
