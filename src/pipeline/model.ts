@@ -10,6 +10,7 @@ import { loadFamily } from './families/index.js';
 import { modelHash } from './hash.js';
 import { readInit } from './image/read.js';
 import { object } from './json.js';
+import { Lazy } from './lazy.js';
 import { checkOwnSize, type OwnSettings, ownSettings, ownWarnings } from './own.js';
 import { checkInit, checkParameters } from './parameters.js';
 import { type PipelineKind, pipelineConfig } from './pipeline-config.js';
@@ -71,9 +72,9 @@ export class Model {
   readonly #session: SessionOptions & { readonly meter: Meter };
   /** ms per value of latents, of the quickest decoding */
   #quickest: number | undefined;
-  #hash: Promise<string> | undefined;
+  readonly #hash: Lazy<string>;
+  readonly #checker: Lazy<SafetyChecker>;
   #hasChecker: Promise<boolean> | undefined;
-  #checker: Promise<SafetyChecker> | undefined;
 
   constructor(
     info: ModelInfo,
@@ -104,6 +105,8 @@ export class Model {
     this.#previewer = previewer;
     this.#schedulerConfig = schedulerConfig;
     family.onUnet = (ms) => this.timings.unet.push(ms);
+    this.#hash = new Lazy(() => modelHash(join(info.directory, family.hashedPart)));
+    this.#checker = new Lazy(() => loadSafetyChecker(info.directory, session));
   }
 
   /** The steps of one picture. Timings start anew. Throws the signal's reason between steps. */
@@ -188,13 +191,7 @@ export class Model {
 
   /** Which model this is: 10 hex digits (see hash.ts). Reads its weights when first asked for. */
   hash(): Promise<string> {
-    this.#hash ??= modelHash(join(this.info.directory, this.#family.hashedPart)).catch(
-      (error: unknown) => {
-        this.#hash = undefined; // a disk that fails once is asked again
-        throw error;
-      },
-    );
-    return this.#hash;
+    return this.#hash.get();
   }
 
   /**
@@ -204,13 +201,7 @@ export class Model {
    */
   async checkSafety(image: RgbImage): Promise<boolean | undefined> {
     if (!(await this.hasSafetyChecker())) return undefined;
-    this.#checker ??= loadSafetyChecker(this.info.directory, this.#session).catch(
-      (error: unknown) => {
-        this.#checker = undefined; // what fails once, as a full memory does, is tried again
-        throw error;
-      },
-    );
-    return (await this.#checker).flags(image);
+    return (await this.#checker.get()).flags(image);
   }
 
   /** Whether the directory has a safety checker, sound or not; as it was when first asked. */
@@ -224,7 +215,7 @@ export class Model {
   }
 
   async dispose(): Promise<void> {
-    const checker = await this.#checker?.catch(() => undefined);
+    const checker = await this.#checker.made();
     await this.#previewer.release?.();
     await checker?.release();
     await this.#family.release();

@@ -4,6 +4,7 @@
 import { basename } from 'node:path';
 import { UserError } from '../../errors.js';
 import { allFinite } from '../finite.js';
+import { Lazy } from '../lazy.js';
 import { readOnnxHeader } from '../onnx-header.js';
 import { kindOf } from '../providers.js';
 import { floats, type Graph } from '../session.js';
@@ -23,12 +24,12 @@ export class Encoder {
   readonly draws: boolean;
   readonly #source: FamilySource;
   /** in single precision once that was needed */
-  #graph: Promise<Graph> | undefined;
+  readonly #graph: Lazy<Graph>;
 
-  private constructor(source: FamilySource, draws: boolean, opened: Promise<Graph> | undefined) {
+  private constructor(source: FamilySource, draws: boolean) {
     this.#source = source;
     this.draws = draws;
-    this.#graph = opened;
+    this.#graph = new Lazy(() => graph(source, PART));
   }
 
   /** @returns undefined where there is none; @throws UserError naming a file that is damaged */
@@ -38,11 +39,13 @@ export class Encoder {
     const header = await readOnnxHeader(path).catch(() => undefined);
     if (header !== undefined) {
       const draws = header.outputs.some(({ name }) => name === DRAWN);
-      return new Encoder(source, draws, undefined);
+      return new Encoder(source, draws);
     }
     // Whoever cannot read the head shall say so now, or knows better.
     const opened = await graph(source, PART);
-    return new Encoder(source, opened.outputs.has(DRAWN), Promise.resolve(opened));
+    const encoder = new Encoder(source, opened.outputs.has(DRAWN));
+    encoder.#graph.set(opened);
+    return encoder;
   }
 
   /**
@@ -50,11 +53,7 @@ export class Encoder {
    * @throws UserError 'image-not-finite' when no way gives numbers
    */
   async run(pixels: FloatTensor): Promise<Encoded> {
-    this.#graph ??= graph(this.#source, PART).catch((error: unknown) => {
-      this.#graph = undefined; // what fails once, as a full memory does, is tried again
-      throw error;
-    });
-    const own = await this.#graph;
+    const own = await this.#graph.get();
     const encoded = await encode(own, pixels);
     if (allFinite(encoded.values.data)) return encoded;
     let full: unknown;
@@ -70,7 +69,7 @@ export class Encoder {
       if (again === undefined) continue;
       if (allFinite(again.values.data)) {
         // It will overflow again: from here on the exact one encodes, and the other makes room.
-        this.#graph = Promise.resolve(exact);
+        this.#graph.set(exact);
         await closeEarly(this.#source, own);
         return again;
       }
