@@ -9,6 +9,8 @@ import { keepHouse } from './commands/housekeeping.js';
 import { commandData, handleInteraction } from './commands/index.js';
 import { StoredAnswers } from './commands/open-answers.js';
 import { limitsWithin } from './commands/parameters.js';
+import type { Bot } from './commands/types.js';
+import { Views } from './commands/views.js';
 import type { Config } from './config.js';
 import { createClient, login, onClosedForGood } from './discord/client.js';
 import { within } from './discord/patience.js';
@@ -41,7 +43,11 @@ export async function serve(config: Config, engines: EnginePool, logger: Logger)
   const answers = new StoredAnswers({ store, rest, logger });
   const left = await store.openAnswers(); // before there are new ones
   const { attachmentHosts } = host;
-  const bot = { store, queue, engines, generations, answers, rest, rules, attachmentHosts, logger };
+  const views = new Views(engines.size);
+  const bot: Bot = {
+    ...{ store, queue, engines, generations, views, answers, rest, rules },
+    ...{ attachmentHosts, logger },
+  };
 
   const client = createClient(host.apiBase);
   client.on(Events.Error, (err) => logger.warn({ err }, 'the gateway had an error'));

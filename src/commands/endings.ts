@@ -17,12 +17,13 @@ export async function endOf(
   facts: PictureFacts,
   texts: Texts,
 ): Promise<MessageBody> {
-  const { id, state, failure, infotext, hasFile, stepIndex, stepTotal } = generation;
+  const { id, state, failure, infotext, changed, hasFile, stepIndex, stepTotal } = generation;
   if (state === 'cancelled') return endedPanel(facts, texts.cancelled, texts);
   const file = hasFile ? await store.file(id) : undefined;
   if (file === undefined) return endedPanel(facts, failure ?? texts.broke(id), texts);
   const stopped = state === 'stopped' ? { index: stepIndex, total: stepTotal } : undefined;
-  const painted = { file, stopped, total: stepTotal, flagged: isFlagged(infotext) };
+  const flagged = isFlagged(infotext);
+  const painted = { file, stopped, total: stepTotal, flagged, changed: changed ?? undefined };
   return pictureOf(generation, facts, painted, texts);
 }
 
@@ -30,10 +31,10 @@ export async function endOf(
 export function pictureOf(
   { id, parameters }: Promised,
   facts: PictureFacts,
-  { file, stopped, total, flagged }: Painted,
+  { file, ...outcome }: Painted,
   texts: Texts,
 ): MessageBody {
   const prompt = plain(parameters.prompt, Number.POSITIVE_INFINITY); // what is too long is cut once
   const shown = fileOf(file, id, 'ylem', altText({ ...parameters, prompt }));
-  return donePanel(facts, { file: shown, stopped, total, flagged }, texts);
+  return donePanel(facts, { ...outcome, file: shown }, texts);
 }

@@ -15,6 +15,7 @@ import type { Generation } from '../store/types.js';
 import { fileOf } from './facts.js';
 import { stepsGone } from './painting.js';
 import type { Bot } from './types.js';
+import { Superseded } from './views.js';
 import { ownerOfStep } from './wishes.js';
 
 /** What a /steps message shows. */
@@ -41,6 +42,8 @@ const ORDERS = { r: 'reading', c: 'condensing' } as const;
 const SHOWS = { p: 'prediction', n: 'latents' } as const;
 const FRAME_CHOICES = [4, 9, 16, 25, 36, 49, 64];
 
+/** options that a select may have */
+const MOST_CHOICES = 25;
 /** Steps of one picture can be at most that many in one animation. */
 const ANIMATION_FRAMES = 150;
 const UPLOAD_MARGIN = 64 * 1024;
@@ -75,26 +78,47 @@ export function readView(args: readonly string[]): View {
   };
 }
 
+/** The view with what was chosen in one of its selects: a step to look at, or how many frames. */
+export function withChoice(view: View, chosen: string): View {
+  const number = Number.parseInt(chosen, 10);
+  return view.kind === 'step'
+    ? { ...view, step: clamp(number, 1, 1000, view.step) }
+    : { ...view, frames: clamp(number, 4, 64, view.frames) };
+}
+
 function clamp(value: number, low: number, high: number, otherwise: number): number {
   return Number.isInteger(value) ? Math.min(Math.max(value, low), high) : otherwise;
 }
 
-/** All kept steps, beginning with those of the picture that it branched from. */
-async function allSteps(bot: Bot, generation: Generation): Promise<KeptStep[]> {
-  const own = await bot.store.steps(generation.id);
+/** All kept steps up to `last`, beginning with those of the picture that it branched from. */
+async function allSteps(bot: Bot, generation: Generation, last?: number): Promise<KeptStep[]> {
+  const own = await bot.store.steps(generation.id, last);
   if (generation.branchStep === null || generation.parentId === null) return own;
   const parent = await bot.store.get(generation.parentId);
   if (parent === undefined || isFlagged(parent.infotext)) return own;
-  const before = await allSteps(bot, parent);
-  const { branchStep } = generation;
-  return [...before.filter((step) => step.index <= branchStep), ...own];
+  const before = await allSteps(bot, parent, Math.min(generation.branchStep, last ?? Infinity));
+  return [...before, ...own];
 }
 
 /**
- * Replaces the reply by a view of a generation's steps.
+ * Replaces the reply by a view of a generation's steps, when its turn has come.
+ * @param message that the reply is, where it need not be changed if a newer view of it is asked for
  * @throws UserError when no steps are kept
  */
 export async function showView(
+  bot: Bot,
+  exchange: Exchange,
+  generation: Generation,
+  view: View,
+  message?: string,
+): Promise<void> {
+  const draw = () => drawView(bot, exchange, generation, view);
+  await bot.views.draw(exchange.userId, draw, message).catch((error: unknown) => {
+    if (!(error instanceof Superseded)) throw error;
+  });
+}
+
+async function drawView(
   bot: Bot,
   exchange: Exchange,
   generation: Generation,
@@ -158,9 +182,20 @@ function panel(
         ? texts.changesTitle
         : texts.stepsTitle;
   const name = view.kind === 'step' ? `step-${view.step}` : view.kind;
-  const altText = plain(`${what}. ${generation.parameters.prompt}`, 1000);
+  const shown = view.kind === 'changes' ? 'changes' : view.show;
+  const explained = texts.explained(shown, view.kind === 'step');
+  const count = view.kind === 'sheet' ? `, ${texts.frames(view.frames)}` : '';
+  const altText = plain(`${what}${count}. ${explained} ${generation.parameters.prompt}`, 1000);
+  const { branchStep, branchSeed } = generation;
   return {
-    content: `> ${prompt === '' ? `*${texts.noPrompt}*` : prompt}\n**${what}** · ${texts.seed} \`${generation.parameters.seed}\``,
+    content: [
+      `> ${prompt === '' ? `*${texts.noPrompt}*` : prompt}`,
+      `**${what}** · ${texts.seed} \`${generation.parameters.seed}\``,
+      `-# ${explained}`,
+      ...(branchStep === null || branchSeed === null
+        ? []
+        : [`-# ${capital(texts.branched(branchStep, stepTotal, branchSeed, undefined))}`]),
+    ].join('\n'),
     components: rows(id, view, { kept, last: stepIndex, total: stepTotal }, texts),
     files: [fileOf(image, id, name, altText)],
   };
@@ -204,11 +239,16 @@ function rows(
     row(...kinds, ...toggles),
     row(
       move(texts.buttons.first, 1, 'first', atFirst),
-      // From where one has been last; one who has not been anywhere comes from outside.
-      move(texts.buttons.earlier, view.step > 0 ? view.step - 1 : last, 'back', atFirst),
-      move(texts.buttons.later, view.step + 1, 'on', atLast),
+      // From where one has been last; who has not been anywhere has no way on from there.
+      ...(view.step === 0
+        ? []
+        : [
+            move(texts.buttons.earlier, view.step - 1, 'back', atFirst),
+            move(texts.buttons.later, view.step + 1, 'on', atLast),
+          ]),
       move(texts.buttons.last, last, 'last', atLast),
     ),
+    ...stepChoice(id, view, last, texts),
   ];
   const choices = frameChoices(view.frames, kept);
   if (view.kind === 'sheet' && choices.length > 1) {
@@ -243,10 +283,38 @@ function rows(
         ...branch,
         button(texts.buttons.subtle, customId('vary', id, 'subtle')),
         button(texts.buttons.strong, customId('vary', id, 'strong')),
+        button(texts.buttons.chance, customId('chance', id)),
       ),
     );
   }
   return result;
+}
+
+/** A list of the steps to look at, evenly spread where they are more than a list holds. */
+function stepChoice(id: string, view: View, last: number, texts: Texts): Row[] {
+  if (last < 3) return []; // the buttons reach them all
+  const count = Math.min(last, MOST_CHOICES);
+  const steps = Array.from(
+    { length: count },
+    (_, i) => 1 + Math.round((i * (last - 1)) / (count - 1)),
+  );
+  return [
+    {
+      type: ComponentType.ActionRow,
+      components: [
+        {
+          type: ComponentType.StringSelect,
+          custom_id: viewId(id, { ...view, kind: 'step' }, 'choose'),
+          placeholder: texts.chooseStep,
+          options: steps.map((step) => ({
+            label: capital(texts.step(step, last)),
+            value: String(step),
+            default: view.kind === 'step' && step === view.step,
+          })),
+        },
+      ],
+    },
+  ];
 }
 
 /** How many frames a sheet may have: no more than there are steps, and all of them where they fit. */

@@ -267,6 +267,11 @@ export class Generations {
     this.#store.setReply(job.id, reply).catch((error: unknown) => this.#bug(error, job.id));
   }
 
+  /** What an unfinished picture was asked for with. */
+  promptOf(id: string): string | undefined {
+    return this.#jobs.get(id)?.generation.parameters.prompt;
+  }
+
   /** Ids of the person's waiting and running pictures, oldest first. */
   unfinishedOf(userId: string): string[] {
     return [...this.#jobs.values()]

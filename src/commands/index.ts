@@ -15,7 +15,7 @@ import { editButton } from './buttons/edit.js';
 import { cancelButton, keepButton, stopButton } from './buttons/ending.js';
 import { rerollButton } from './buttons/reroll.js';
 import { stepsButton } from './buttons/steps.js';
-import { branchButton, varyButtons } from './buttons/vary.js';
+import { branchButton, chanceButton, varyButtons } from './buttons/vary.js';
 import { viewButtons } from './buttons/view.js';
 import { cancel } from './cancel.js';
 import { imagine } from './imagine.js';
@@ -47,6 +47,7 @@ export const BUTTONS: readonly ButtonFamily[] = [
   viewButtons,
   varyButtons,
   branchButton,
+  chanceButton,
   editButton,
   deleteButton,
   stopButton,

@@ -3,6 +3,7 @@
 import type { Logger } from 'pino';
 import type { EngineJob, RunStart } from '../engine/types.js';
 import { UserError } from '../errors.js';
+import { isFlagged } from '../pipeline/image/infotext.js';
 import type { Queue, QueueEntry } from '../queue/types.js';
 import type { Store, StoredFile } from '../store/types.js';
 import type { EnginePool } from './engines.js';
@@ -20,6 +21,8 @@ export interface Painted {
   readonly total: number;
   /** blurred, for the model's safety checker found something in it */
   readonly flagged: boolean;
+  /** of a branch: the share of pixels, 0 to 1, that look different from the picture it branched from */
+  readonly changed: number | undefined;
 }
 
 export function isPainted(outcome: unknown): outcome is Painted {
@@ -63,12 +66,14 @@ export class Painter {
       const startedAt = Date.now();
       await this.#store.start(id, startedAt).catch((error: unknown) => this.#bug(error, id));
       const start = await this.#startOf(job.generation);
+      const original = await this.#originalOf(job.generation);
       const init = job.generation.hasInit ? await this.#store.init(id) : undefined;
       const task: EngineJob = {
         id,
         parameters,
         start,
         ...(init === undefined ? {} : { init }),
+        ...(original === undefined ? {} : { original }),
         maxBytes: Math.max(reply.attachmentLimit - UPLOAD_MARGIN, UPLOAD_MARGIN),
       };
       signal.throwIfAborted();
@@ -97,7 +102,7 @@ export class Painter {
         });
         const endedAt = Date.now();
         await kept;
-        const { image, infotext, stopped, flagged, index, total } = result;
+        const { image, infotext, stopped, flagged, changed, index, total } = result;
         const file: StoredFile = {
           bytes: image.bytes,
           type: image.type,
@@ -105,14 +110,15 @@ export class Painter {
           height: image.height,
         };
         await this.#store
-          .finish(id, { state: stopped ? 'stopped' : 'done', file, infotext }, endedAt)
+          .finish(id, { state: stopped ? 'stopped' : 'done', file, infotext, changed }, endedAt)
           .catch((error: unknown) => this.#bug(error, id));
         const { work, model } = entryOf(job.generation);
         const done = work * (result.timings.steps / total);
         // Without the loading of the model: the next picture does not wait for it.
         this.#queue.measured(done, result.timings.total - result.timings.load, model);
         this.#logger.info({ id, steps: index, ms: endedAt - startedAt }, 'painted');
-        return { file, stopped: stopped ? { index, total } : undefined, total, flagged };
+        const end = stopped ? { index, total } : undefined;
+        return { file, stopped: end, total, flagged, changed };
       } finally {
         signal.removeEventListener('abort', abort);
         await kept;
@@ -121,6 +127,14 @@ export class Painter {
       job.end();
       this.#engines.give(engine);
     }
+  }
+
+  /** The picture that a branch is compared with; nothing is said of one that nobody is shown. */
+  async #originalOf({ parentId, branchStep }: Promised): Promise<Uint8Array | undefined> {
+    if (parentId === null || branchStep === null) return undefined;
+    const parent = await this.#store.get(parentId);
+    if (parent === undefined || isFlagged(parent.infotext)) return undefined;
+    return (await this.#store.file(parentId))?.bytes;
   }
 
   async #startOf(generation: Promised): Promise<RunStart> {

@@ -37,7 +37,7 @@ export const steps: SlashCommand = {
         ...named(['view', 'ansicht', 'vue']),
         ...described(['What to show', 'Was gezeigt wird', 'Ce qu’il faut montrer']),
         choices: [
-          choice('sheet', ['Contact sheet', 'Bogen', 'Planche']),
+          choice('sheet', ['Contact sheet', 'Kontaktbogen', 'Planche']),
           choice('animation', ['Animation', 'Animation', 'Animation']),
           choice('changes', [
             'How much each step changed',
@@ -52,7 +52,7 @@ export const steps: SlashCommand = {
         ...named(['frames', 'bilder', 'images']),
         ...described([
           'Frames on the sheet (4 to 64)',
-          'Bilder auf dem Bogen (4 bis 64)',
+          'Bilder auf dem Kontaktbogen (4 bis 64)',
           'Images sur la planche (4 à 64)',
         ]),
         min_value: 4,
@@ -134,6 +134,7 @@ export const steps: SlashCommand = {
     checkHasSteps(generation);
     checkStep(step, generation.stepIndex);
     if (view.kind !== 'changes') checkShowable(generation);
+    bot.views.check(exchange.userId);
     await exchange.defer(generation.reply.ephemeral);
     await showView(bot, exchange, generation, view);
   },

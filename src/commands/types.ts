@@ -22,6 +22,7 @@ import type { Store } from '../store/types.js';
 import type { EnginePool } from './engines.js';
 import type { Generations } from './generations.js';
 import type { StoredAnswers } from './open-answers.js';
+import type { Views } from './views.js';
 
 /** What the one who runs the bot has laid down for every picture. */
 export interface Rules {
@@ -36,6 +37,7 @@ export interface Bot {
   readonly queue: Queue;
   readonly engines: EnginePool;
   readonly generations: Generations;
+  readonly views: Views;
   readonly answers: StoredAnswers;
   readonly rest: MessageRest;
   readonly rules: Rules;

@@ -10,9 +10,15 @@ import { stepsGone } from './painting.js';
 import { newSeed } from './parameters.js';
 import type { Bot } from './types.js';
 
-/** How much of the way is kept before new noise comes in: late for a near copy, early for another. */
-export const BRANCH_AT = { subtle: 0.6, strong: 0.2 } as const;
-export type Strength = keyof typeof BRANCH_AT;
+/**
+ * How much of the way is kept before new noise comes in: late for a near copy, early for another
+ * picture. What a picture becomes is settled within its first steps.
+ */
+export const BRANCH_AT = { subtle: 0.6, strong: 0.05 } as const;
+export type Variation = keyof typeof BRANCH_AT;
+
+/** Where chance is tried again to see how much it still decides. */
+const CHANCE_AT = [0, 0.25, 0.5, 0.75];
 
 /** @throws UserError 'count-range' */
 export function checkCount(count: number): number {
@@ -56,7 +62,19 @@ export function rerollWish(parameters: GenerationParameters, parent: Generation 
  * The step that a vary button goes on from, 1 to total - 1 and among those that were done.
  * @throws UserError 'single-step'
  */
-export function branchStep(generation: Generation, strength: Strength): number {
+export function branchStep(generation: Generation, variation: Variation): number {
+  return stepAt(generation, BRANCH_AT[variation]);
+}
+
+/**
+ * The steps, early to late, after which new noise shows how late chance still matters.
+ * @throws UserError 'single-step'
+ */
+export function chanceSteps(generation: Generation): number[] {
+  return [...new Set(CHANCE_AT.map((part) => stepAt(generation, part)))];
+}
+
+function stepAt(generation: Generation, part: number): number {
   if (generation.stepTotal <= 1) {
     throw new UserError(
       'single-step',
@@ -64,7 +82,7 @@ export function branchStep(generation: Generation, strength: Strength): number {
     );
   }
   const last = Math.min(generation.stepIndex, generation.stepTotal - 1);
-  return Math.min(Math.max(1, Math.round(generation.stepTotal * BRANCH_AT[strength])), last);
+  return Math.min(Math.max(1, Math.round(generation.stepTotal * part)), last);
 }
 
 /**
@@ -78,6 +96,7 @@ export async function branchWish(
   generation: Generation,
   step: number,
   relation: 'vary' | 'branch',
+  seed = newSeed(),
 ): Promise<Wish> {
   if (generation.model !== modelName(info)) {
     throw new UserError(
@@ -91,7 +110,7 @@ export async function branchWish(
   return {
     parameters: generation.parameters,
     ...initFrom(generation),
-    parent: { id: owner.id, relation, branch: { step, seed: newSeed() } },
+    parent: { id: owner.id, relation, branch: { step, seed } },
   };
 }
 

@@ -156,6 +156,9 @@ export function factsLine(picture: PictureFacts, texts: Texts): string {
   ].join(' · ');
 }
 
+const percent = (share: number, { language }: Texts): string =>
+  new Intl.NumberFormat(language, { style: 'percent', maximumFractionDigits: 0 }).format(share);
+
 /** The end: the picture, all that makes it again, and what can be done with it. */
 export function donePanel(
   picture: PictureFacts,
@@ -167,17 +170,21 @@ export function donePanel(
     readonly total: number;
     /** blurred, for the model's safety checker found something in it */
     readonly flagged?: boolean;
+    /** of a branch: the share of pixels, 0 to 1, that look different from the picture it branched from */
+    readonly changed?: number | undefined;
   },
   texts: Texts,
 ): MessageBody {
   const lines = [heading(picture.prompt, texts)];
   if (picture.negativePrompt.trim() !== '') {
-    lines.push(`> -# ${texts.without}: ${display(picture.negativePrompt, 150)}`);
+    lines.push(`> -# ${texts.without(display(picture.negativePrompt, 150))}`);
   }
   lines.push(factsLine(picture, texts));
   const notes: string[] = [];
   if (picture.branch !== undefined) {
-    notes.push(texts.branched(picture.branch.step, picture.branch.seed));
+    const { step, seed } = picture.branch;
+    const share = outcome.changed === undefined ? undefined : percent(outcome.changed, texts);
+    notes.push(texts.branched(step, outcome.total, seed, share));
   }
   if (outcome.stopped !== undefined) {
     notes.push(texts.stoppedAfter(outcome.stopped.index, outcome.stopped.total));
@@ -197,15 +204,17 @@ export function donePanel(
       row(
         button(texts.buttons.reroll, customId('reroll', picture.id), ButtonStyle.Primary),
         button(texts.buttons.steps, customId('steps', picture.id)),
+        button(texts.buttons.edit, customId('edit', picture.id)),
+      ),
+      row(
         ...(outcome.total > 1
           ? [
               button(texts.buttons.subtle, customId('vary', picture.id, 'subtle')),
               button(texts.buttons.strong, customId('vary', picture.id, 'strong')),
             ]
           : []),
-        button(texts.buttons.edit, customId('edit', picture.id)),
+        button(texts.buttons.delete, customId('delete', picture.id), ButtonStyle.Danger),
       ),
-      row(button(texts.buttons.delete, customId('delete', picture.id), ButtonStyle.Danger)),
     ],
     files: [outcome.file],
   };

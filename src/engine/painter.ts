@@ -3,13 +3,15 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { UserError } from '../errors.js';
 import {
+  changedShare,
   encodePreview,
   encodeWithin,
   fromKept,
   infotextOf,
   type Model,
+  pixelsOf,
 } from '../pipeline/index.js';
-import type { ExactStep, FloatTensor, Start, Step } from '../pipeline/types.js';
+import type { ExactStep, FloatTensor, RgbImage, Start, Step } from '../pipeline/types.js';
 import { type Branch, packCheckpoint, unpackCheckpoint } from './checkpoint.js';
 import { Outbox } from './outbox.js';
 import type { AttemptResult, FromEngine } from './protocol.js';
@@ -85,6 +87,8 @@ export class Painter {
       ...(shown.flagged && { flagged: true }),
     });
     const image = await encodeWithin(shown.image, job.maxBytes, infotext);
+    // What is not shown is not measured either.
+    const changed = shown.flagged ? undefined : await changedFrom(job.original, rgb);
     const [decode, file] = [fileFrom - decodeFrom, performance.now() - fileFrom];
     return {
       image,
@@ -93,6 +97,7 @@ export class Painter {
       stopped,
       flagged: shown.flagged,
       infotext,
+      ...(changed !== undefined && { changed }),
       timings: { encode, decode, file, graphs: model.timings.graphs },
     };
   }
@@ -167,6 +172,14 @@ export class Painter {
     const preview = { ...image, index, total };
     await this.#send({ kind: 'preview', attempt: attempt.number, preview });
   }
+}
+
+async function changedFrom(
+  original: Uint8Array | undefined,
+  picture: RgbImage,
+): Promise<number | undefined> {
+  const before = original && (await pixelsOf(original));
+  return before && changedShare(before, picture);
 }
 
 /** A step as the bot is told of it. */

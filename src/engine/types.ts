@@ -26,6 +26,8 @@ export interface EngineJob {
   readonly start: RunStart;
   /** only with `parameters.strength`; a run that goes on from a checkpoint has it still */
   readonly init?: InitImage;
+  /** the file of the picture that a branch is compared with */
+  readonly original?: Uint8Array;
   /** bytes the final file may take at most: the upload limit */
   readonly maxBytes: number;
 }
@@ -69,6 +71,8 @@ export interface RunResult {
    * not, are to be shown to nobody
    */
   readonly flagged: boolean;
+  /** the share of its pixels, 0 to 1, that look different from the job's original, if it has one of this size */
+  readonly changed?: number;
   readonly timings: RunTimings;
   /** the A1111 infotext that the PNG carries */
   readonly infotext: string;

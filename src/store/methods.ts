@@ -178,13 +178,14 @@ export function createMethods(database: Database): Methods {
 
     finish(id, outcome, endedAt) {
       const { changes } = sql(
-        `UPDATE generations SET state = ?, ended_at = ?, failure = ?, infotext = ?
+        `UPDATE generations SET state = ?, ended_at = ?, failure = ?, infotext = ?, changed = ?
          WHERE id = ? AND ${UNFINISHED}`,
       ).run(
         outcome.state,
         endedAt,
         'failure' in outcome ? outcome.failure : null,
         'infotext' in outcome ? outcome.infotext : null,
+        'infotext' in outcome ? (outcome.changed ?? null) : null,
         id,
       );
       if (changes === 0) return;
@@ -212,8 +213,10 @@ export function createMethods(database: Database): Methods {
       ).run(messageId, id);
     },
 
-    steps(id) {
-      return sql('SELECT * FROM steps WHERE generation_id = ? ORDER BY step').all(id).map(stepOf);
+    steps(id, last = Number.MAX_SAFE_INTEGER) {
+      return sql('SELECT * FROM steps WHERE generation_id = ? AND step <= ? ORDER BY step')
+        .all(id, last)
+        .map(stepOf);
     },
 
     step(id, index) {

@@ -94,4 +94,6 @@ export const MIGRATIONS: readonly string[] = [
     answer TEXT NOT NULL
   ) STRICT;
   `,
+  // Of branches: the share of pixels that look different from the picture they branched from.
+  'ALTER TABLE generations ADD COLUMN changed REAL',
 ];

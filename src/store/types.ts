@@ -79,6 +79,8 @@ export interface Generation extends Omit<NewGeneration, 'init'> {
   /** the sentence shown to the owner when it failed */
   readonly failure: string | null;
   readonly infotext: string | null;
+  /** of a branch: the share of its pixels, 0 to 1, that look different from its parent, where that is known */
+  readonly changed: number | null;
   /** true once the final reply (image, or the news of its end) is known to have reached Discord */
   readonly delivered: boolean;
   /** a try at delivery is written down before it is made, so that a crash cannot make it twice unseen */
@@ -128,14 +130,20 @@ export interface Store {
   finish(
     id: string,
     outcome:
-      | { readonly state: 'done' | 'stopped'; readonly file: StoredFile; readonly infotext: string }
+      | {
+          readonly state: 'done' | 'stopped';
+          readonly file: StoredFile;
+          readonly infotext: string;
+          readonly changed?: number | undefined;
+        }
       | { readonly state: 'cancelled' }
       | { readonly state: 'failed'; readonly failure: string },
     endedAt: number,
   ): Promise<void>;
   deliveryStarted(id: string, at: number): Promise<void>;
   delivered(id: string, messageId: string | null): Promise<void>;
-  steps(id: string): Promise<KeptStep[]>;
+  /** in their order; `last`: none after it */
+  steps(id: string, last?: number): Promise<KeptStep[]>;
   step(id: string, index: number): Promise<KeptStep | undefined>;
   file(id: string): Promise<StoredFile | undefined>;
   /** removes a generation with its steps and file */

@@ -17,7 +17,7 @@ function shown(prompt: string, total = 20): MessageBody {
     ...{ hasInit: false, hasMask: false },
   };
   const file = { bytes: new Uint8Array([1]), type: 'image/png', width: 8, height: 8 };
-  const painted = { file, stopped: undefined, total, flagged: false };
+  const painted = { file, stopped: undefined, total, flagged: false, changed: undefined };
   return pictureOf(generation, factsOf(generation, 'DDIM'), painted, texts);
 }
 

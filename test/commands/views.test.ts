@@ -7,8 +7,9 @@ import {
   readView,
   type View,
   viewId,
+  withChoice,
 } from '../../src/commands/evolution.js';
-import { branchStep, checkCount, wishesFor } from '../../src/commands/wishes.js';
+import { branchStep, chanceSteps, checkCount, wishesFor } from '../../src/commands/wishes.js';
 import { parseCustomId } from '../../src/discord/custom-id.js';
 import type { Generation } from '../../src/store/types.js';
 
@@ -37,11 +38,28 @@ function steps(stepIndex: number, stepTotal: number): Generation {
 
 test('subtle goes on late, strong early, and never from a step that was not done or was the last', () => {
   expect(branchStep(steps(50, 50), 'subtle')).toBe(30);
-  expect(branchStep(steps(50, 50), 'strong')).toBe(10);
+  expect(branchStep(steps(50, 50), 'strong')).toBe(3);
+  expect(branchStep(steps(20, 20), 'strong')).toBe(1);
   expect(branchStep(steps(2, 2), 'strong')).toBe(1);
   expect(branchStep(steps(2, 2), 'subtle')).toBe(1);
   expect(branchStep(steps(12, 50), 'subtle')).toBe(12);
   expect(branchStep(steps(5, 5), 'subtle')).toBe(3);
+});
+
+test('chance is tried early, at every quarter of the way, and at no step twice', () => {
+  expect(chanceSteps(steps(20, 20))).toEqual([1, 5, 10, 15]);
+  expect(chanceSteps(steps(50, 50))).toEqual([1, 13, 25, 38]);
+  expect(chanceSteps(steps(3, 3))).toEqual([1, 2]);
+  expect(chanceSteps(steps(7, 20))).toEqual([1, 5, 7]);
+  expect(() => chanceSteps(steps(1, 1))).toThrow(/single step/);
+});
+
+test('what is chosen in a list of /steps is a step to look at, or how many frames there are', () => {
+  const sheet: View = { ...FIRST_VIEW, step: 3 };
+  expect(withChoice(sheet, '16')).toEqual({ ...sheet, frames: 16 });
+  const step: View = { ...FIRST_VIEW, kind: 'step', step: 3 };
+  expect(withChoice(step, '16')).toEqual({ ...step, step: 16 });
+  expect(withChoice(step, 'none')).toEqual(step);
 });
 
 test('a picture of one step says that it has none to branch from', () => {

@@ -56,7 +56,7 @@ test('/imagine is acknowledged, forms and ends with its picture, seed and button
   expect(message.content).toContain('a red fox');
   expect(seedOf(message)).toBe(7);
   const verbs = customIds(message).map((id) => id.split(':')[0]);
-  expect(verbs).toEqual(['reroll', 'steps', 'vary', 'vary', 'edit', 'delete']);
+  expect(verbs).toEqual(['reroll', 'steps', 'edit', 'vary', 'vary', 'delete']);
   const png = await bytes(message);
   expect(png.subarray(1, 4).toString()).toBe('PNG');
   expect(png.includes('parameters')).toBe(true);
@@ -219,7 +219,52 @@ test('/steps shows sheet, animation, changes and single steps in one message', a
   await press(/:first$/, 'step-1-');
   await press(/:on$/, 'step-2-');
   const branched = await done(await branch(/^branch:/));
-  expect(branched.content).toContain('after step 2');
+  expect(branched.content).toMatch(
+    /^-# kept steps 1–2 of 12, then new noise \(seed `\d+`\): \d+% of the pixels look different$/m,
+  );
+  const again = await user.click(branched, /^steps:/);
+  const panelOfBranch = await again.waitFor((m) => m.attachments.length > 0);
+  expect(panelOfBranch.content).toContain('Kept steps 1–2 of 12, then new noise');
+});
+
+test('/steps says in a sentence what each view shows', async () => {
+  const { user, message } = await imagine({ steps: 4 });
+  const opened = await user.click(message, /^steps:/);
+  const told = async (sentence: string) =>
+    opened.waitFor((m) => m.attachments.length > 0 && m.content.includes(`\n-# ${sentence}`));
+  let panel = await told('What the model expected the picture to become, after each step.');
+  expect(panel.attachments[0]?.description).toMatch(
+    /^How it came to be, 4 frames\. What the model/,
+  );
+  await user.click(panel, /:show$/);
+  panel = await told('The picture itself after each step, noise and all.');
+  await user.select(panel, /:choose$/, ['3']);
+  panel = await told('The picture itself after this step, noise and all.');
+  expect(panel.content).toContain('**Step 3 of 4**');
+  await user.click(panel, /:changes$/);
+  await told('A tall bar: this step changed much.');
+});
+
+test('one press shows how late chance still matters: the same new noise early, halfway and late', async () => {
+  const { user, message } = await imagine({ steps: 8, seed: 33 });
+  const opened = await user.click(message, /^steps:/);
+  const panel = await opened.waitFor((m) => m.attachments.length > 0);
+  const pressed = await user.click(panel, /^chance:/);
+  await done(pressed);
+  const kept = (m: APIMessage) =>
+    /kept (?:step 1|steps 1–(?<step>\d+)) of 8, then new noise \(seed `(?<seed>\d+)`\): (?<share>\d+)%/.exec(
+      m.content,
+    )?.groups;
+  const branches = await world.sandbox.until(
+    () => {
+      const all = world.sandbox.messages().filter((m) => isDone(m) && kept(m) !== undefined);
+      return all.length >= 4 && all;
+    },
+    { what: 'four branches' },
+  );
+  const found = branches.map((m) => kept(m)!);
+  expect(found.map(({ step }) => Number(step ?? 1)).sort((a, b) => a - b)).toEqual([1, 2, 4, 6]);
+  expect(new Set(found.map(({ seed }) => seed)).size).toBe(1);
 });
 
 test('/steps with options opens what was asked for, of a picture of choice', async () => {
@@ -271,13 +316,13 @@ test('Vary goes on from a late step for a near copy and from an early one for an
   const { user, message } = await imagine({ steps: 10, seed: 51 });
   const subtle = await done(await user.click(message, /^vary:.*:subtle$/));
   const strong = await done(await user.click(message, /^vary:.*:strong$/));
-  expect(subtle.content).toContain('after step 6');
-  expect(strong.content).toContain('after step 2');
+  expect(subtle.content).toContain('kept steps 1–6 of 10');
+  expect(strong.content).toContain('kept step 1 of 10');
   const original = await bytes(message);
   expect((await bytes(subtle)).equals(original)).toBe(false);
   // A branch of a branch, and its steps from the first on.
   const twice = await done(await user.click(subtle, /^vary:.*:strong$/));
-  expect(twice.content).toContain('after step 2');
+  expect(twice.content).toContain('kept step 1 of 10');
   const opened = await user.click(subtle, /^steps:/);
   const panel = await opened.waitFor((m) => m.attachments.length > 0);
   await user.click(panel, /:first$/);

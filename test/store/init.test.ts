@@ -129,6 +129,7 @@ test('a database from before there were init images is taken over with all that 
     hasFile: true,
     hasInit: false,
     hasMask: false,
+    changed: null,
   });
   expect((await store.file('done'))?.bytes).toEqual(bytes(3, 3));
   expect((await store.unfinished()).map(({ id }) => id)).toEqual(['done', 'waits']);

@@ -72,6 +72,7 @@ describe('a generation', () => {
       stepTotal: 20,
       failure: null,
       infotext: null,
+      changed: null,
       delivered: false,
       deliveryStartedAt: null,
       hasFile: false,
@@ -116,7 +117,7 @@ describe('a generation', () => {
     await store.start('g1', NOW + 1);
     expect(await store.get('g1')).toMatchObject({ state: 'running', startedAt: NOW + 1 });
     const file = picture(5);
-    await store.finish('g1', { state: 'stopped', file, infotext: 'text' }, NOW + 2);
+    await store.finish('g1', { state: 'stopped', file, infotext: 'text', changed: 0.25 }, NOW + 2);
     await store.finish('g1', { state: 'cancelled' }, NOW + 3);
     await store.start('g1', NOW + 4);
     expect(await store.get('g1')).toMatchObject({
@@ -124,6 +125,7 @@ describe('a generation', () => {
       startedAt: NOW + 1,
       endedAt: NOW + 2,
       infotext: 'text',
+      changed: 0.25,
       hasFile: true,
     });
     expect(await store.file('g1')).toEqual(file);

@@ -11,6 +11,7 @@ export const stepsButton: ButtonFamily = {
     const generation = await knownGeneration(bot, pressed.generation);
     checkHasSteps(generation);
     checkShowable(generation);
+    bot.views.check(exchange.userId);
     await exchange.defer(generation.reply.ephemeral || generation.userId !== exchange.userId);
     await showView(bot, exchange, generation, FIRST_VIEW);
   },

@@ -17,6 +17,7 @@ export type ButtonName =
   | 'sheet'
   | 'animation'
   | 'changes'
+  | 'chance'
   | 'prediction'
   | 'latents'
   | 'reading'
@@ -37,13 +38,14 @@ export interface Texts {
   seed: string;
   steps(n: number): string;
   guidance: string;
-  without: string;
+  without(what: string): string;
   stoppedAfter(index: number, total: number): string;
   /** of a picture that was blurred by its model's safety checker */
   readonly flagged: string;
   /** of pieces of the prompt that are another program's syntax */
   unheeded(pieces: string): string;
-  branched(step: number, seed: number): string;
+  /** new noise came in after `step`; changed: the share of pixels that look different, as a percentage */
+  branched(step: number, total: number, seed: number, changed: string | undefined): string;
   branchHere(step: number): string;
   cancelled: string;
   nothingToCancel: string;
@@ -63,13 +65,15 @@ export interface Texts {
   cannotKeep(id: string): string;
   frames(n: number): string;
   stepsTitle: string;
+  /** what a view of /steps shows, in a sentence; single: one step alone */
+  explained(view: 'prediction' | 'latents' | 'changes', single: boolean): string;
+  /** in a list of steps to look at */
+  chooseStep: string;
   changesTitle: string;
   queueEmpty: string;
   queueLine(running: number, waiting: number): string;
   queueOthers: string;
-  yours: string;
-  runningNow: string;
-  place(n: number): string;
+  /** provider: by its usual name, such as 'CPU' or 'CUDA' */
   paints(model: string, provider: string): string;
   ago(duration: string): string;
   all: string;
