@@ -5,6 +5,8 @@ import type { Store } from '../store/types.js';
 
 /** Pictures that wait for one person; older ones are found with /steps alone. */
 const MOST = 10;
+/** ms for which they wait */
+const PATIENCE = 365 * 24 * 3600 * 1000;
 
 export class Claims {
   readonly #store: Store;
@@ -69,7 +71,9 @@ export class Claims {
     this.#known.set(userId, next);
     next.catch(() => this.#known.delete(userId));
     const ids = await next;
-    await this.#store.setSetting(key(userId), JSON.stringify(ids));
+    // What waits for nobody need not be kept.
+    const expiresAt = Date.now() + (ids.length === 0 ? 0 : PATIENCE);
+    await this.#store.setSetting(key(userId), JSON.stringify(ids), expiresAt);
     if (ids.length === 0 && this.#known.get(userId) === next) this.#known.delete(userId);
   }
 }

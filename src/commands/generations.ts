@@ -183,7 +183,7 @@ export class Generations {
       for (const job of jobs) {
         this.#queue.cancel(job.id, new Withdrawn('unanswered'));
         job.live.close();
-        await this.#store.remove(job.id).catch(() => {});
+        await this.#store.remove(job.id).catch((why: unknown) => this.#bug(why, job.id));
       }
       throw error;
     }

@@ -141,7 +141,10 @@ export class LiveReply {
     if (this.#pulling) return;
     this.#pulling = true;
     source()
-      .catch(() => undefined)
+      .catch((error: unknown) => {
+        this.#onRefused(error); // a bug: the reply goes on without previews
+        return undefined;
+      })
       .then((body) => {
         this.#pulling = false;
         if (this.#source === source) {

@@ -77,19 +77,24 @@ export async function openStore(directory: string): Promise<Store> {
     closeAnswer: (interactionId) => thread.call('closeAnswer', [interactionId]),
     openAnswers: () => thread.call('openAnswers', []),
     setting: (key) => thread.call('setting', [key]),
-    setSetting: (key, value) => thread.call('setSetting', [key, value]),
-    retain: (keepDays, keepGb, now) => retain(thread, now - keepDays * DAY, keepGb * GIGABYTE),
+    setSetting: (...args) => thread.call('setSetting', args),
+    retain: (keepDays, keepGb, now) => retain(thread, now - keepDays * DAY, keepGb * GIGABYTE, now),
     lost: thread.lost,
     close: () => thread.close(),
   };
   return store;
 }
 
-async function retain(thread: Thread, before: number, keepBytes: number): Promise<RetentionReport> {
+async function retain(
+  thread: Thread,
+  before: number,
+  keepBytes: number,
+  now: number,
+): Promise<RetentionReport> {
   let generations = 0;
   let bytes = 0;
   for (let more = true; more; ) {
-    const some = await thread.call('retainSome', [before, keepBytes, RETAIN_AT_ONCE]);
+    const some = await thread.call('retainSome', [before, keepBytes, RETAIN_AT_ONCE, now]);
     generations += some.generations;
     bytes += some.bytes;
     more = some.more;

@@ -29,7 +29,7 @@ export interface RemoteMethods extends Omit<Store, 'close' | 'lost' | 'retain'> 
    * Removes up to `count` generations that were made before `before` (ms since the epoch), or that
    * are the oldest while all together have more than `keepBytes`.
    */
-  retainSome(before: number, keepBytes: number, count: number): Promise<RetainedSome>;
+  retainSome(before: number, keepBytes: number, count: number, now: number): Promise<RetainedSome>;
 }
 
 /** The same methods where they are carried out: they return instead of resolving. */
@@ -257,11 +257,12 @@ export function createMethods(database: Database): Methods {
       return optional(row, (found) => (found as { value: string }).value);
     },
 
-    setSetting(key, value) {
-      sql('INSERT OR REPLACE INTO settings VALUES (?, ?)').run(key, value);
+    setSetting(key, value, expiresAt) {
+      sql('INSERT OR REPLACE INTO settings VALUES (?, ?, ?)').run(key, value, expiresAt ?? null);
     },
 
-    retainSome(before, keepBytes, count) {
+    retainSome(before, keepBytes, count, now) {
+      sql('DELETE FROM settings WHERE expires_at <= ?').run(now);
       // What an unfinished branch goes on from is kept as long as that is unfinished.
       const oldest = sql(
         `SELECT id, bytes, created_at, init_image FROM generations

@@ -96,4 +96,6 @@ export const MIGRATIONS: readonly string[] = [
   `,
   // Of branches: the share of pixels that look different from the picture they branched from.
   'ALTER TABLE generations ADD COLUMN changed REAL',
+  // What is kept for a while only, as of a person: ms since the epoch.
+  'ALTER TABLE settings ADD COLUMN expires_at INTEGER',
 ];

@@ -153,8 +153,9 @@ export interface Store {
   closeAnswer(interactionId: string): Promise<void>;
   openAnswers(): Promise<OpenAnswer[]>;
   setting(key: string): Promise<string | undefined>;
-  setSetting(key: string, value: string): Promise<void>;
-  /** removes the oldest ended, delivered ones beyond the age (days) and the size (GB) */
+  /** @param expiresAt ms since the epoch, after which `retain` removes it; absent: never */
+  setSetting(key: string, value: string, expiresAt?: number): Promise<void>;
+  /** removes the oldest ended, delivered ones beyond the age (days) and the size (GB), and settings that have expired */
   retain(keepDays: number, keepGb: number, now: number): Promise<RetentionReport>;
   /** resolves, with the reason, when the store can do nothing more though nobody closed it: a bug */
   readonly lost: Promise<Error>;

@@ -174,6 +174,20 @@ test('the final state follows a preview that failed', async () => {
   expect(wire.texts).toEqual(['preview', 'end']);
 });
 
+test('a waiting text that could not be sent is sent again, unless a newer one has come', async () => {
+  const { wire, live } = setup();
+  live.show(textOnly('third in line'));
+  await wire.count(1);
+  wire.sent[0]?.fail(rateLimit(20));
+  await wire.count(2);
+  live.show(textOnly('second in line'));
+  wire.sent[1]?.fail(rateLimit(20));
+  await wire.count(3);
+  wire.sent[2]?.land();
+  expect(wire.texts).toEqual(['third in line', 'third in line', 'second in line']);
+  live.close();
+});
+
 test('a deleted message ends everything without another try', async () => {
   const { wire, live } = setup();
   live.show(textOnly('preview'));
@@ -268,4 +282,16 @@ test('closing gives the final state up and leaves no timer behind', async () => 
   await new Promise((resolve) => setImmediate(resolve));
   live.close();
   expect(await ending).toBe('abandoned');
+});
+
+test('previews that fail are told as the bug they are, and the picture still comes', async () => {
+  const wire = new Wire();
+  const refused: unknown[] = [];
+  const live = new LiveReply(wire.transport, (error) => refused.push(error));
+  live.follow(() => Promise.reject(new TypeError('a bug')));
+  await vi.waitFor(() => expect(refused).toEqual([new TypeError('a bug')]));
+  const finished = live.finish(textOnly('done'));
+  await vi.waitFor(() => expect(wire.sent).toHaveLength(1));
+  wire.sent[0]?.land();
+  expect(await finished).toBe('delivered');
 });

@@ -289,6 +289,20 @@ test('settings are kept, and the last value counts', async () => {
   expect(await again.setting('commands')).toBe('two');
 });
 
+test('a setting with an end is gone with the housekeeping after it, others stay', async () => {
+  const store = await freshStore();
+  await store.setSetting('stays', 'a');
+  await store.setSetting('ends', 'b', NOW + 1000);
+  await store.setSetting('goes on', 'c', NOW + 1000);
+  await store.setSetting('goes on', 'd', NOW + 2000);
+  await store.retain(1, 1, NOW + 999);
+  expect(await store.setting('ends')).toBe('b');
+  await store.retain(1, 1, NOW + 1000);
+  expect(await store.setting('ends')).toBeUndefined();
+  expect(await store.setting('stays')).toBe('a');
+  expect(await store.setting('goes on')).toBe('d');
+});
+
 describe('calls at the same time', () => {
   test('are carried out in their order, and one that fails leaves the others alone', async () => {
     const store = await freshStore();
@@ -344,6 +358,24 @@ describe('retention', () => {
     const report = await store.retain(30, 350_000 / 1e9, NOW);
     expect(report.generations).toBe(7);
     expect((await store.latest('u1', 100)).map((found) => found.id)).toEqual(['g9', 'g8', 'g7']);
+  });
+
+  test('leaves what is just as old as it may be', async () => {
+    const store = await freshStore();
+    await paint(store, 'older', NOW - 30 * DAY - 1);
+    await paint(store, 'as old', NOW - 30 * DAY);
+    expect((await store.retain(30, 5, NOW)).generations).toBe(1);
+    expect((await store.latest('u1', 100)).map((found) => found.id)).toEqual(['as old']);
+  });
+
+  test('removes nothing while all together have just what they may', async () => {
+    const store = await freshStore();
+    const step = 2 * 2 * 4 * 8 * 8;
+    await paint(store, 'g1', NOW, 400_000 - step);
+    await paint(store, 'g2', NOW + 1, 600_000 - step);
+    expect(await store.retain(30, 0.001, NOW)).toEqual({ generations: 0, bytes: 0 });
+    await paint(store, 'g3', NOW + 2, 1);
+    expect((await store.retain(30, 0.001, NOW)).generations).toBe(1);
   });
 
   test('never touches what is unfinished, undelivered, or needed by a branch that waits', async () => {

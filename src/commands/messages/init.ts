@@ -25,7 +25,10 @@ const MOST_WINDOWS = 5;
 /** ms that a window's answer waits for the disk at most, of the 3 s that Discord gives */
 const SLOW_DISK = 1000;
 
-/** What a person's open windows are for, the newest last. An address at Discord is good for a day. */
+/** ms: an address at Discord is good for a day */
+const GOOD_FOR = 24 * 3600 * 1000;
+
+/** What a person's open windows are for, the newest last. */
 const windowsOf = (userId: string): string => `init-windows-of:${userId}`;
 
 const read = (text: string | undefined): readonly Chosen[] =>
@@ -106,7 +109,7 @@ export const initWindow: ButtonFamily = {
 async function keep(store: Store, userId: string, chosen: Chosen): Promise<void> {
   const others = read(await store.setting(windowsOf(userId))).filter(({ id }) => id !== chosen.id);
   const windows = [...others, chosen].slice(-MOST_WINDOWS);
-  await store.setSetting(windowsOf(userId), JSON.stringify(windows));
+  await store.setSetting(windowsOf(userId), JSON.stringify(windows), Date.now() + GOOD_FOR);
 }
 
 /** The file of a message of the bot's own: of others' it is not told. @throws UserError 'no-picture' */
