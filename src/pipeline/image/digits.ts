@@ -13,31 +13,30 @@ const STROKES: Readonly<Record<string, string>> = {
   '8': 'M1 0H3L4 1V2L3 3H1L0 2V1ZM1 3H3L4 4V5L3 6H1L0 5V4Z',
   '9': 'M1 6L3 5L4 3V1L3 0H1L0 1V2L1 3H4',
   '.': 'M1.8 6H2.2',
-  '-': 'M0.5 3H3.5',
-  A: 'M0 6V2L2 0L4 2V6M0 4H4',
-  C: 'M4 1L3 0H1L0 1V5L1 6H3L4 5',
-  D: 'M0 0H3L4 1V5L3 6H0Z',
-  E: 'M4 0H0V6H4M0 3H3',
-  F: 'M4 0H0V6M0 3H3',
-  G: 'M4 1L3 0H1L0 1V5L1 6H3L4 5V3H2.5',
-  H: 'M0 0V6M4 0V6M0 3H4',
-  I: 'M2 0V6M1 0H3M1 6H3',
-  N: 'M0 6V0L4 6V0',
-  O: 'M1 0H3L4 1V5L3 6H1L0 5V1Z',
-  P: 'M0 6V0H3L4 1V2L3 3H0',
-  R: 'M0 6V0H3L4 1V2L3 3H0M2 3L4 6',
-  S: 'M4 1L3 0H1L0 1V2L1 3H3L4 4V5L3 6H1L0 5',
-  T: 'M0 0H4M2 0V6',
 };
+/** On that grid: how thick the halo is, and from one character to the next. */
+const HALO = 2.8;
+const ADVANCE = 5.4;
+/** of the halo around the first and the last stroke */
+const MARGIN = HALO / 2;
+const LINE = 6 + 2 * MARGIN;
+
+const widthOf = (text: string): number => 4 + ADVANCE * (text.length - 1) + 2 * MARGIN;
+
+/** px that `digits` of `height` px are wide */
+export function digitsWidth(text: string, height: number): number {
+  return (widthOf(text) * height) / LINE;
+}
 
 /** An SVG of a number, `height` px high, light on a dark halo that any picture lets be read. */
 export function digits(text: string, height: number): string {
-  const unit = height / 8;
-  const width = (text.length * 5.5 + 1) * unit;
   const path = [...text]
-    .map((char, i) => `<path transform="translate(${1 + i * 5.5} 1)" d="${STROKES[char] ?? ''}"/>`)
+    .map(
+      (char, i) =>
+        `<path transform="translate(${MARGIN + i * ADVANCE} ${MARGIN})" d="${STROKES[char] ?? ''}"/>`,
+    )
     .join('');
   const line = (colour: string, thickness: number) =>
     `<g fill="none" stroke="${colour}" stroke-width="${thickness}" stroke-linecap="round" stroke-linejoin="round">${path}</g>`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${text.length * 5.5 + 1} 8">${line('#111', 2)}${line('#f2f3f5', 0.9)}</svg>`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${digitsWidth(text, height)}" height="${height}" viewBox="0 0 ${widthOf(text)} ${LINE}">${line('#111', HALO)}${line('#f2f3f5', 1)}</svg>`;
 }

@@ -1,21 +1,14 @@
-// Files: PNGs with parameters, infotexts there and back, what is drawn of the steps.
+// Files: PNGs with parameters, infotexts there and back.
 
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { UserError } from '../../../src/errors.js';
-import { changes, evenly, type Turn } from '../../../src/pipeline/evolution.js';
-import { toHalf } from '../../../src/pipeline/fp16.js';
 import {
   altText,
-  type Draw,
   encodePng,
   encodeWithin,
-  evolution,
-  type FloatTensor,
   type GenerationParameters,
   infotextOf,
-  type KeptStep,
   parseInfotext,
   type RgbImage,
   readInfotext,
@@ -150,115 +143,4 @@ it('alternative text is cut between characters and keeps the size and the seed',
     expect(text.length).toBeGreaterThan(1020);
     expect(text.match(/…/g)).toHaveLength(1);
   }
-});
-
-describe('the evolution', () => {
-  const steps: KeptStep[] = Array.from({ length: 20 }, (_, i) => {
-    const value = Float32Array.from({ length: 16 }, () => 1 / (i + 1));
-    return {
-      index: i + 1,
-      total: 20,
-      timestep: 1000 - 50 * i,
-      dims: [1, 4, 4],
-      latents: toHalf(value.map((v) => -v)),
-      predictedOriginal: toHalf(value),
-    };
-  });
-  /** Every frame is of one colour, which tells its step. */
-  const draw = async ({ data }: FloatTensor): Promise<RgbImage> => ({
-    data: new Uint8Array(3 * 64 * 64).fill(Math.round(data[0]! * 200)),
-    width: 64,
-    height: 64,
-  });
-  const options = { kind: 'sheet', frames: 9, order: 'reading', show: 'prediction' } as const;
-
-  it('takes frames evenly, the first and the last among them', () => {
-    for (const count of [4, 9, 16, 20, 64]) {
-      const chosen = evenly(steps, count).map(({ index }) => index);
-      expect(chosen).toHaveLength(Math.min(count, 20));
-      expect([chosen[0], chosen.at(-1)]).toEqual([1, 20]);
-      expect(new Set(chosen).size).toBe(chosen.length);
-    }
-  });
-
-  it('begins a sheet at the top left, or at the bottom right when it condenses', async () => {
-    const corners = async (order: 'reading' | 'condensing') => {
-      const { bytes, width, height } = await evolution(steps, { ...options, order }, 1e6, draw);
-      const pixels = await sharp(bytes).removeAlpha().raw().toBuffer();
-      const at = (x: number, y: number) => pixels[3 * (y * width + x)]!;
-      return [at(40, 40), at(width - 12, height - 12)];
-    };
-    expect(await corners('reading')).toEqual([200, 10]);
-    expect(await corners('condensing')).toEqual([10, 200]);
-  });
-
-  it('plays all frames and holds the last', async () => {
-    const file = await evolution(steps, { ...options, kind: 'animation' }, 1e6, draw);
-    const { pages, delay } = await sharp(file.bytes, { animated: true }).metadata();
-    expect(file.type).toBe('image/webp');
-    // Frames that look alike are one frame that stays longer: the time is the same.
-    expect(pages).toBeGreaterThan(8);
-    expect(delay!.reduce((a, b) => a + b)).toBe(19 * delay![0]! + 2000);
-  });
-
-  it('shows the one step of a picture that has no more, but no changes', async () => {
-    const one = steps.slice(0, 1);
-    for (const kind of ['sheet', 'animation'] as const) {
-      const file = await evolution(one, { ...options, kind }, 1e6, draw);
-      expect((await sharp(file.bytes).metadata()).width).toBe(file.width);
-    }
-    await expect(evolution(one, { ...options, kind: 'changes' }, 1e6, draw)).rejects.toMatchObject({
-      identifier: 'one-step',
-    });
-  });
-
-  it('says which step is the last to whoever draws them', async () => {
-    for (const kind of ['sheet', 'animation'] as const) {
-      const last: boolean[] = [];
-      await evolution(steps, { ...options, kind }, 1e6, async (latents, isLast) => {
-        last.push(isLast);
-        return draw(latents);
-      });
-      expect(last.filter(Boolean)).toHaveLength(1);
-      expect(last.at(-1)).toBe(true);
-    }
-  });
-
-  it('draws in turns of some frames, and puts them together outside of them', async () => {
-    let inside = false;
-    const turns: number[] = [];
-    const turn: Turn = async (work) => {
-      expect(inside).toBe(false);
-      inside = true;
-      turns.push(0);
-      const done = await work();
-      inside = false;
-      return done;
-    };
-    // Of 4 MB each: a dozen of them fill a turn.
-    const large: RgbImage = { data: new Uint8Array(1200 * 1200 * 3), width: 1200, height: 1200 };
-    const frame: Draw = async () => {
-      expect(inside).toBe(true);
-      turns.push((turns.pop() ?? 0) + 1);
-      return large;
-    };
-    const sheet = { ...options, kind: 'sheet', frames: 20 } as const;
-    await evolution(steps, sheet, 10e6, frame, turn);
-    expect(turns.length).toBeGreaterThan(1);
-    expect(turns.reduce((a, b) => a + b)).toBe(20);
-  });
-
-  it('tells how much each step changed the prediction', async () => {
-    const values = changes(steps);
-    expect(values).toHaveLength(19);
-    expect(values[0]).toBeCloseTo(0.5, 3);
-    expect(values[1]).toBeCloseTo(1 / 2 - 1 / 3, 3);
-    const plot = await evolution(steps, { ...options, kind: 'changes' }, 1e6, draw);
-    expect((await sharp(plot.bytes).metadata()).format).toBe('png');
-  });
-
-  it('says so when it cannot fit, or when there is nothing to show', async () => {
-    await expect(evolution(steps, options, 100, draw)).rejects.toBeInstanceOf(UserError);
-    await expect(evolution([], options, 1e6, draw)).rejects.toBeInstanceOf(UserError);
-  });
 });
