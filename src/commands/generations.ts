@@ -66,6 +66,8 @@ const REFRESH = 5000;
 const SLOW_DISK = 1000;
 /** ms that the word of a restart may take on its way */
 const FAREWELL = 1500;
+/** ms between tries of a write that the disk did not take */
+const DISK_AGAIN = 5000;
 /** ms within which changes of the queue are shown together */
 const GATHER = 100;
 
@@ -95,7 +97,11 @@ export class Generations {
     this.#rest = options.rest;
     this.#rules = options.rules;
     this.#logger = options.logger;
-    this.#painter = new Painter({ ...options, bug: (error, id) => this.#bug(error, id) });
+    this.#painter = new Painter({
+      ...options,
+      bug: (error, id) => this.#bug(error, id),
+      insist: (id, write) => this.#insist(id, write),
+    });
     this.#stopListening = this.#queue.onChange(() => this.#gather());
     this.#refreshTimer = setInterval(() => this.#showPlaces(), REFRESH).unref();
   }
@@ -424,6 +430,23 @@ export class Generations {
     await this.#deliver(job, endedPanel(job.facts, failure, job.texts));
   }
 
+  /**
+   * A write that a later start would miss. Where the disk does not take it now, its news goes on all
+   * the same, and it is tried again until the disk does, or this process ends.
+   */
+  async #insist(id: string, write: () => Promise<void>): Promise<void> {
+    await write().catch((error: unknown) => {
+      this.#bug(error, id);
+      const again = setInterval(() => {
+        if (this.#closing) return clearInterval(again);
+        write().then(
+          () => clearInterval(again),
+          () => {},
+        );
+      }, DISK_AGAIN).unref();
+    });
+  }
+
   /** What cannot be written down is told all the same; the next start then takes it up again. */
   async #writeEnd(
     id: string,
@@ -431,9 +454,8 @@ export class Generations {
       | { readonly state: 'cancelled' }
       | { readonly state: 'failed'; readonly failure: string },
   ): Promise<void> {
-    await this.#store
-      .finish(id, outcome, Date.now())
-      .catch((error: unknown) => this.#bug(error, id));
+    const endedAt = Date.now();
+    await this.#insist(id, () => this.#store.finish(id, outcome, endedAt));
   }
 
   async #deliverStored(job: Job, generation: Generation): Promise<void> {
@@ -454,8 +476,9 @@ export class Generations {
       if (tooLarge)
         delivery = await job.live.finish(endedPanel(job.facts, job.texts.tooLarge, job.texts));
       if (forbidden || tooLarge || job.transport.noticed)
-        await this.#claims.add(job.generation.userId, job.id);
-      if (delivery !== 'abandoned') await this.#store.delivered(job.id, job.transport.messageId);
+        await this.#insist(job.id, () => this.#claims.add(job.generation.userId, job.id));
+      if (delivery !== 'abandoned')
+        await this.#insist(job.id, () => this.#store.delivered(job.id, job.transport.messageId));
       if (forbidden)
         this.#logger.warn(
           { id: job.id, channel: job.generation.reply.channelId },

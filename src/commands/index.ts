@@ -7,6 +7,7 @@ import { parseCustomId } from '../discord/custom-id.js';
 import { isForOperator, tellFailure } from '../discord/errors.js';
 import { Exchange } from '../discord/exchange.js';
 import { failureOf, isOutOfReach } from '../discord/failures.js';
+import { EngineDied } from '../engine/types.js';
 import { UserError } from '../errors.js';
 // The file itself, not the pipeline's index: this process must not load onnxruntime.
 import { LIMITS, type Limits } from '../pipeline/parameters.js';
@@ -98,12 +99,16 @@ export async function handleInteraction(interaction: Interaction, bot: Bot): Pro
 
 /** @returns true when it was told, or there is nobody to tell */
 async function refuse(
-  error: unknown,
+  cause: unknown,
   interaction: Interaction,
   exchange: Exchange,
   bot: Bot,
 ): Promise<boolean> {
   const id = randomUUID().slice(0, 8);
+  const error =
+    cause instanceof EngineDied
+      ? new UserError('engine-gone', 'The engine died over this; try again in a moment.')
+      : cause;
   const failure = failureOf(error);
   if (isOutOfReach(failure) || failure.kind === 'acknowledged') {
     // Acknowledged: by another process with this bot's token, whose answer stands.

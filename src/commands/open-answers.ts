@@ -44,7 +44,8 @@ export class StoredAnswers implements OpenAnswers {
         const address: ReplyAddress = { ...answer, messageId: null };
         const sentence = textOnly(textsFor(locale).interrupted);
         try {
-          if (Date.now() < answer.tokenExpiresAt)
+          // It may have been answered, and the process have ended before it was written down.
+          if (Date.now() < answer.tokenExpiresAt && (await this.#rest.isLoading(address)))
             await refuseDeferred(this.#rest, address, sentence);
           this.close(address);
         } catch (error) {

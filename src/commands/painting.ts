@@ -38,6 +38,8 @@ export interface PainterOptions {
   readonly logger: Logger;
   /** told what broke beside the picture: a step that could not be kept */
   readonly bug: (error: unknown, id: string) => void;
+  /** makes a write until the disk takes it; resolves after the first try */
+  readonly insist: (id: string, write: () => Promise<void>) => Promise<void>;
 }
 
 export class Painter {
@@ -46,13 +48,15 @@ export class Painter {
   readonly #engines: EnginePool;
   readonly #logger: Logger;
   readonly #bug: PainterOptions['bug'];
+  readonly #insist: PainterOptions['insist'];
 
-  constructor({ store, queue, engines, logger, bug }: PainterOptions) {
+  constructor({ store, queue, engines, logger, bug, insist }: PainterOptions) {
     this.#store = store;
     this.#queue = queue;
     this.#engines = engines;
     this.#logger = logger;
     this.#bug = bug;
+    this.#insist = insist;
   }
 
   /**
@@ -109,9 +113,10 @@ export class Painter {
           width: image.width,
           height: image.height,
         };
-        await this.#store
-          .finish(id, { state: stopped ? 'stopped' : 'done', file, infotext, changed }, endedAt)
-          .catch((error: unknown) => this.#bug(error, id));
+        const state = stopped ? 'stopped' : 'done';
+        await this.#insist(id, () =>
+          this.#store.finish(id, { state, file, infotext, changed }, endedAt),
+        );
         const { work, model } = entryOf(job.generation);
         const done = work * (result.timings.steps / total);
         // Without the loading of the model: the next picture does not wait for it.

@@ -12,6 +12,7 @@ import {
   Options,
 } from 'discord.js';
 import { UserError } from '../errors.js';
+import { again } from './failures.js';
 
 /** @param api base address of a Discord-compatible REST API, without `/v10` and without a trailing slash */
 export function createClient(api: string): Client {
@@ -44,7 +45,7 @@ export function createClient(api: string): Client {
 export async function login(client: Client, api: string, token: string): Promise<string> {
   const ready = new Promise<Client<true>>((resolve) => client.once(Events.ClientReady, resolve));
   try {
-    await client.login(token);
+    await again(() => client.login(token));
   } catch (error) {
     throw new UserError('login-failed', loginSentence(error, new URL(api).host));
   }

@@ -16,7 +16,7 @@ import {
   textOnly,
 } from './message.js';
 import { within } from './patience.js';
-import type { FirstAnswer, MessageRest } from './rest.js';
+import { ELLIPSIS, type FirstAnswer, type MessageRest } from './rest.js';
 
 /** What an Exchange needs of an interaction; discord.js's have it. */
 export interface InteractionFacts {
@@ -43,7 +43,7 @@ const ANSWER_PATIENCE = 2800;
 /** ms that the acknowledgement waits for the disk at most. */
 const SLOW_DISK = 500;
 /** Tries of an edit that a person waits for, ms. */
-const EDIT_PATIENCE = 60_000;
+const EDIT_PATIENCE = 14 * 60_000;
 
 export class Exchange {
   readonly userId: string;
@@ -193,6 +193,7 @@ export class Exchange {
     }
     this.#answered = answer.type;
     let lost = false;
+    let late = false;
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#rest.answer(this.#interaction.id, this.#interaction.token, answer);
@@ -204,15 +205,15 @@ export class Exchange {
         if (failure.kind !== 'later') throw error;
         lost ||= failure.lost;
         const wait = failure.afterMs ?? Math.min(backoff(attempt) / 2, 500);
-        if (Date.now() + wait - this.#receivedAt > ANSWER_PATIENCE) throw error;
+        // Too late for another answer; but a last try tells whether a lost one had arrived.
+        if (late) throw error;
+        late = Date.now() + wait - this.#receivedAt > ANSWER_PATIENCE;
+        if (late && !lost) throw error;
         await delay(wait);
       }
     }
   }
 }
-
-/** Stands where a public "thinking" stood, until it is deleted. */
-const ELLIPSIS = textOnly('…');
 
 /**
  * Tells the person, and nobody else, instead of what they wait for. A public "thinking" cannot become
@@ -225,7 +226,7 @@ export async function refuseDeferred(
   body: MessageBody,
 ): Promise<void> {
   if (address.ephemeral) return persist(() => rest.editByToken(address, body));
-  await persist(() => rest.editByToken(address, ELLIPSIS));
+  await persist(() => rest.editByToken(address, textOnly(ELLIPSIS)));
   await persist(() => rest.followUp({ ...address, ephemeral: true }, body));
   await persist(() => rest.deleteByToken(address));
 }

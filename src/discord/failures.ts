@@ -1,5 +1,6 @@
 // Sorts what can go wrong on the way to Discord into the few cases that callers act on.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { DiscordAPIError, HTTPError, RateLimitError } from 'discord.js';
 
 /**
@@ -97,4 +98,20 @@ function isTransport(error: unknown): boolean {
 /** Waiting time before try number `attempt` (from 1) where Discord named none: 250 ms doubling to 15 s. */
 export function backoff(attempt: number): number {
   return Math.min(250 * 2 ** (attempt - 1), 15_000);
+}
+
+/** Tries of what is done once at the start, over some seconds: a connection may be dropped. */
+const TRIES = 5;
+
+/** The call's result, from the first try that gets there; what no later try can mend is thrown at once. */
+export async function again<T>(call: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await call();
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure.kind !== 'later' || failure === NO_TOKEN || attempt === TRIES) throw error;
+      await delay(failure.afterMs ?? backoff(attempt));
+    }
+  }
 }

@@ -23,8 +23,10 @@ export type Delivery = 'delivered' | 'gone' | 'forbidden' | 'too-large' | 'refus
 const CLOSED_PACE = 60_000;
 /** How long a farewell is tried, ms: the process is about to end. */
 const PARTING = 1200;
-/** How long the final state is tried, ms. Later a restart takes it up again. */
+/** ms for which the final state is tried often; after that Discord is down for long. */
 const PATIENCE = 15 * 60_000;
+/** ms between tries from then on, until this process ends. */
+const SELDOM = 60_000;
 
 export class LiveReply {
   readonly #transport: Transport;
@@ -183,7 +185,7 @@ export class LiveReply {
 
   /** The final state is an edit that says everything, so that repeating a lost one changes nothing. */
   async #deliver(body: MessageBody): Promise<void> {
-    const until = performance.now() + PATIENCE;
+    const soon = performance.now() + PATIENCE;
     for (let attempt = 1; this.#outcome === undefined; attempt++) {
       try {
         await this.#transport(body, true);
@@ -197,9 +199,11 @@ export class LiveReply {
           this.#outcome = kind === 'token' || kind === 'acknowledged' ? 'gone' : kind;
           return;
         }
-        const wait = failure.afterMs ?? backoff(attempt);
-        if (performance.now() + wait > until) this.#outcome = 'abandoned';
-        else await delay(wait, undefined, { signal: this.#closed.signal }).catch(() => {});
+        const wait = Math.max(
+          failure.afterMs ?? backoff(attempt),
+          performance.now() < soon ? 0 : SELDOM,
+        );
+        await delay(wait, undefined, { signal: this.#closed.signal }).catch(() => {});
       }
     }
   }

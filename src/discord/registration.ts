@@ -7,7 +7,7 @@ import type {
 } from 'discord-api-types/v10';
 import { Routes } from 'discord-api-types/v10';
 import { UserError } from '../errors.js';
-import { failureOf, isOutOfReach } from './failures.js';
+import { again, failureOf, isOutOfReach } from './failures.js';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -111,16 +111,16 @@ export async function registerCommands(
       guildId === undefined
         ? await bring(rest, everywhere, ours)
         : await bring(rest, within(guildId), ours.map(forGuild));
+    if (guildId !== undefined) changed = (await bring(rest, everywhere, [])) || changed;
   } catch (error) {
     throw faultOf(error, guildId);
   }
-  if (guildId !== undefined) changed = (await bring(rest, everywhere, [])) || changed;
   if (formerGuildId !== undefined && formerGuildId !== guildId) {
     try {
       changed = (await bring(rest, within(formerGuildId), [])) || changed;
     } catch (error) {
       // The bot is no longer in that server: nobody sees its commands there.
-      if (!isOutOfReach(failureOf(error))) throw error;
+      if (!isOutOfReach(failureOf(error))) throw faultOf(error, undefined);
     }
   }
   return changed;
@@ -160,8 +160,8 @@ async function bring(
   ours: readonly RESTPostAPIApplicationCommandsJSONBody[],
 ): Promise<boolean> {
   const query = new URLSearchParams({ with_localizations: 'true' });
-  const registered = (await rest.get(route, { query })) as APIApplicationCommand[];
+  const registered = (await again(() => rest.get(route, { query }))) as APIApplicationCommand[];
   if (sameCommands(registered, ours)) return false;
-  await rest.put(route, { body: ours });
+  await again(() => rest.put(route, { body: ours }));
   return true;
 }

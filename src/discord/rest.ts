@@ -14,6 +14,9 @@ import { InteractionResponseType, MessageFlags, Routes } from 'discord-api-types
 import { failureOf, isOutOfReach } from './failures.js';
 import { type MessageBody, ORIGINAL, type ReplyAddress } from './message.js';
 
+/** Stands where a public "thinking" stood, until it is deleted. */
+export const ELLIPSIS = '…';
+
 /** A message that has reached Discord. */
 export interface Sent {
   readonly messageId: string | undefined;
@@ -127,6 +130,23 @@ export class MessageRest {
       body: { ...newBody(body, false), nonce, enforce_nonce: true },
       ...filesOf(body),
     });
+  }
+
+  /** Whether the answer to an interaction still says "thinking"; undefined where it is gone. */
+  async isLoading(address: ReplyAddress): Promise<boolean | undefined> {
+    const route = Routes.webhookMessage(address.applicationId, address.interactionToken, ORIGINAL);
+    try {
+      const { flags = 0, content } = await this.#json<APIMessage>({
+        method: RequestMethod.Get,
+        fullRoute: route,
+        auth: false,
+      });
+      return (flags & MessageFlags.Loading) !== 0 || content === ELLIPSIS;
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure.kind === 'token' || isOutOfReach(failure)) return undefined;
+      return true; // it cannot be told now
+    }
   }
 
   async deleteByToken(address: ReplyAddress): Promise<void> {

@@ -98,6 +98,7 @@ test('a picture that is given up says why, where the engine knows only that it e
     engines: { take: () => running, give: () => {} } as unknown as EnginePool,
     logger: createLogger('silent'),
     bug: vi.fn(),
+    insist: async (_id, write) => write(),
   });
   const abort = new AbortController();
   const job = { ...jobOf(), begin: () => abort.abort(new GivenUp()) };
@@ -115,6 +116,7 @@ test('expected times come from steps, however many calls of the model each of th
       engines: { take: () => twice, give: () => {} } as unknown as EnginePool,
       logger: createLogger('silent'),
       bug: vi.fn(),
+      insist: async (_id, write) => write(),
     });
     await painter.paint(jobOf() as unknown as Job, new AbortController().signal);
   }
@@ -132,6 +134,7 @@ test('what cannot be kept is shown all the same, and the log is told once for al
     engines: { take: () => engine, give } as unknown as EnginePool,
     logger: createLogger('silent'),
     bug,
+    insist: (id, write) => write().catch((error: unknown) => bug(error, id)),
   });
   const painted = await painter.paint(job as unknown as Job, new AbortController().signal);
   expect(painted.file.bytes).toEqual(RESULT.image.bytes);

@@ -55,6 +55,21 @@ test('a refused token', async () => {
   expect(await failure({ DISCORD_TOKEN: 'not.a.token' })).toMatch(/DISCORD_TOKEN/);
 });
 
+test('connections that are dropped at the start are made anew', async () => {
+  sandbox.faults.lostBefore({ method: 'GET', path: /\/gateway\/bot$/, times: 2 });
+  sandbox.faults.lostBefore({ method: 'GET', path: /\/commands$/ });
+  sandbox.faults.lostBefore({ method: 'PUT', path: /\/commands$/ });
+  const bot = spawnBot(served('dropped'));
+  try {
+    await vi.waitFor(() => expect(bot.output()).toContain('ready'), WAIT);
+    const message = await done(await sandbox.user('ada').command('imagine', { steps: 2 }));
+    expect(message.attachments).toHaveLength(1);
+  } finally {
+    sandbox.faults.clear();
+    await bot.end();
+  }
+});
+
 test('a Discord that is not there', async () => {
   expect(await failure({ DISCORD_API_BASE: 'http://127.0.0.1:9/api' })).toContain('127.0.0.1:9');
 });

@@ -14,6 +14,12 @@ function ending(verb: string, end: (bot: Bot, id: string) => boolean): ButtonFam
       await exchange.deferUpdate();
       bot.generations.renew(generation.id, exchange, interaction.message.id);
       if (!end(bot, generation.id)) {
+        // A message that was left behind, such as one whose making was never confirmed.
+        const { messageId } = generation.reply;
+        const known =
+          generation.state !== 'queued' && generation.state !== 'running' && generation.delivered;
+        if (known && messageId !== null && messageId !== interaction.message.id)
+          await exchange.deleteReply();
         throw new UserError('not-running', 'This picture has already ended.');
       }
     },

@@ -159,6 +159,7 @@ export const de: Texts = {
       'Dieses Bild stammt von einem anderen Modell; es lässt sich nur neu malen.',
     'not-running': () => 'Dieses Bild ist schon zu Ende.',
     'shutting-down': () => 'Ich starte gerade neu; versuch es gleich noch einmal.',
+    'engine-gone': () => 'Das Malprogramm ist dabei abgestürzt; versuch es gleich noch einmal.',
     'engine-died': () =>
       'Das Malprogramm ist zweimal abgestürzt; versuch es mit einem kleineren Bild.',
     'step-not-finite': ({ model, index, total }) =>

@@ -160,6 +160,7 @@ export const fr: Texts = {
     'model-changed': () => 'Cette image vient d’un autre modèle ; on peut seulement la repeindre.',
     'not-running': () => 'Cette image est déjà terminée.',
     'shutting-down': () => 'Je redémarre ; réessayez dans un instant.',
+    'engine-gone': () => 'Le moteur a planté à cette occasion ; réessayez dans un instant.',
     'engine-died': () => 'Le moteur a planté deux fois ; essayez une image plus petite.',
     'step-not-finite': ({ model, index, total }) =>
       `Le modèle ${model} s’est perdu dans ses calculs à l’étape ${index} sur ${total} ; essayez un autre prompt, scheduler ou modèle.`,
