@@ -1,4 +1,4 @@
-// The arguments of `ylem imagine`, checked: whatever is wrong with them is one UserError sentence.
+// The arguments of `ylem imagine`, checked: whatever is wrong with them is one UserError, in one line.
 
 import { parseArgs } from 'node:util';
 import { UserError } from '../errors.js';
@@ -122,13 +122,26 @@ function parse(args: readonly string[]) {
       strict: true,
     });
   } catch (error) {
-    // parseArgs explains itself in up to three sentences; the first one says what is wrong.
-    if (error instanceof TypeError && 'code' in error) {
-      const [reason = ''] = error.message.split(/\.\s|\n/);
-      throw badArgument(`${reason.replace(/\.$/, '')}.`);
-    }
-    throw error;
+    throw refusedOption(error, 'imagine', { '--size': 'use --width and --height' });
   }
+}
+
+/**
+ * What parseArgs found wrong, as one sentence; anything else as it is.
+ * @param command the subcommand, whose help says more
+ * @param instead what to use in place of an option that is not there
+ */
+export function refusedOption(
+  error: unknown,
+  command: string,
+  instead: Readonly<Record<string, string>> = {},
+): unknown {
+  if (!(error instanceof TypeError && 'code' in error)) return error;
+  // parseArgs explains itself in up to three sentences; the first one says what is wrong.
+  const [reason = ''] = error.message.split(/\.\s|\n/);
+  const advice = instead[/^Unknown option '(.+)'/.exec(reason)?.[1] ?? ''];
+  const what = advice === undefined ? reason.replace(/\.$/, '') : `${reason}; ${advice}`;
+  return badArgument(`${what} (see ylem ${command} --help).`);
 }
 
 /** `--seed -5` means a number out of range, not an option named -5. */
@@ -185,7 +198,7 @@ function whole(name: string, text: string | undefined, min: number, max: number)
 export function schedulerNamed(text: string): SchedulerName {
   const found = parseSchedulerName(text);
   if (found === undefined) {
-    throw badArgument(`Expected --scheduler to be one of ${listedNames()}, got "${text}".`);
+    throw badArgument(`There is no scheduler "${text}". Allowed are ${listedNames()}.`);
   }
   return found;
 }

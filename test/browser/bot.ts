@@ -256,6 +256,21 @@ export class ScriptedBot {
             },
           ],
         };
+      case 'animation': {
+        const frames = await Promise.all([10, 230].map((hue) => square(hue)));
+        const film = sharp(frames, { join: { animated: true } }).webp({
+          lossless: true,
+          loop: 0,
+          delay: [100, 100],
+        });
+        return {
+          files: [
+            new AttachmentBuilder(await film.toBuffer(), {
+              name: 'animation-7.webp',
+            }).setDescription('Red, then blue'),
+          ],
+        };
+      }
       case 'wide':
         return {
           content: `${'a'.repeat(300)} \`${'b'.repeat(200)}\`\n\`\`\`\n${'c'.repeat(200)}\n\`\`\``,

@@ -429,10 +429,18 @@ test('arrow-up brings back what was sent', async () => {
   expect(await line(page).inputValue()).toBe('');
 });
 
-test('the hint for a first visit fills the command box', async () => {
+test('the hints for a first visit fill the command box', async () => {
   await page.evaluate(`document.getElementById('welcome').hidden = false`);
-  await page.getByRole('button', { name: '/imagine prompt: a red fox on a meadow' }).click();
-  expect(await line(page).inputValue()).toBe('/imagine prompt: a red fox on a meadow');
+  for (const [name, text] of [
+    ['/imagine prompt: a red fox on a meadow', '/imagine prompt: a red fox on a meadow'],
+    ['/imagine prompt: a red fox and a blue house', '/imagine prompt: a red fox and a blue house'],
+    // Behind the space Enter sends the command, where it would else open its fields.
+    ['/imagine', '/imagine '],
+    ['/steps', '/steps '],
+  ] as const) {
+    await page.getByRole('button', { name, exact: true }).click();
+    expect(await line(page).inputValue()).toBe(text);
+  }
 });
 
 test('on a phone nothing is wider than the screen', async () => {

@@ -35,6 +35,13 @@ test('a picture is announced when it forms and when it is there, without its bar
   expect(await newest(page).getAttribute('aria-label')).not.toMatch(/[█░]/);
 });
 
+test('what stands in lines of its own is read as words of its own', async () => {
+  await ask('/show kind: markdown');
+  expect(await newest(page).getAttribute('aria-label')).toContain(
+    'Big bold leaning under gone code (hidden) quoted small one, two let x = "<b>";',
+  );
+});
+
 test('a picture that could not be loaded is tried again', async () => {
   await ask('/live');
   let broken = 0;

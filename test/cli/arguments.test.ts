@@ -1,3 +1,5 @@
+// What the command line of `ylem imagine` means, and what it says of what means nothing.
+
 import { describe, expect, it } from 'vitest';
 import { parseImagine, schedulerNamed } from '../../src/cli/arguments.js';
 import { UserError } from '../../src/errors.js';
@@ -74,10 +76,15 @@ describe('the arguments of imagine', () => {
     [['x', ...OUT, '--steps', '2.5'], /whole number/],
     [['x', ...OUT, '--guidance', '-0.5'], /0 to 30/],
     [['x', ...OUT, '--guidance', 'NaN'], /0 to 30/],
-    [['x', ...OUT, '--scheduler', 'Magic'], /DDIM, DDPM, PNDM/],
+    [['x', ...OUT, '--scheduler', 'Magic'], /^There is no scheduler "Magic"\. .*DDIM, DDPM, PNDM/],
     [['x', ...OUT, '--evolution', 'e.mp4'], /\.webp/],
-    [['x', ...OUT, '--colour', 'red'], /--colour/],
-    [['x', ...OUT, '--seed'], /--seed/],
+    [['x', ...OUT, '--colour', 'red'], /'--colour' \(see ylem imagine --help\)\.$/],
+    [
+      ['x', ...OUT, '--size', '3'],
+      /'--size'; use --width and --height \(see ylem imagine --help\)\.$/,
+    ],
+    [['x', ...OUT, '--size=3'], /use --width and --height/],
+    [['x', ...OUT, '--seed'], /--seed .*missing \(see/],
     [['x', ...OUT, '--strength', '0.5'], /--strength belongs to .*--init/],
     [['x', ...OUT, '--mask', 'a.png'], /--mask belongs to .*--init/],
     [['x', ...OUT, '--init', 'a.png', '--strength', '0'], /above 0/],

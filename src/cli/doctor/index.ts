@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util';
 import { type Config, loadConfig, PROVIDERS } from '../../config.js';
 import { UserError } from '../../errors.js';
-import { badArgument } from '../arguments.js';
+import { refusedOption } from '../arguments.js';
 import { DOCTOR_HELP } from '../help.js';
 import { placeOf } from '../models/directory.js';
 import { inspectModel } from '../models/inspect.js';
@@ -148,8 +148,6 @@ function parse(args: readonly string[]) {
     const { online = false, json = false, help = false } = values;
     return { online, json, help };
   } catch (error) {
-    if (!(error instanceof TypeError && 'code' in error)) throw error;
-    const [reason = ''] = error.message.split(/\.\s|\n/);
-    throw badArgument(`${reason.replace(/\.$/, '')}.`);
+    throw refusedOption(error, 'doctor');
   }
 }

@@ -1,7 +1,7 @@
 // The arguments of `ylem models`, checked: whatever is wrong with them is one UserError sentence.
 
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { badArgument } from '../arguments.js';
+import { badArgument, refusedOption } from '../arguments.js';
 import { checkedName, parseHubModel } from './names.js';
 import type { PullRequest } from './pull.js';
 
@@ -98,12 +98,7 @@ function parse<const T extends NonNullable<ParseArgsConfig['options']>>(
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (error) {
-    // parseArgs explains itself in up to three sentences; the first one says what is wrong.
-    if (error instanceof TypeError && 'code' in error) {
-      const [reason = ''] = error.message.split(/\.\s|\n/);
-      throw badArgument(`${reason.replace(/\.$/, '')}.`);
-    }
-    throw error;
+    throw refusedOption(error, 'models');
   }
 }
 

@@ -12,6 +12,7 @@ import { dismiss, fetchMessages, fetchState, live, Refusal, upload } from './ser
 import { avatar, displayName, keepTimesCurrent } from './text.js';
 import { themeButton } from './theme.js';
 import { Flag } from './types.js';
+import { messageKeys } from './walk.js';
 
 /** @typedef {import('./server.js').State} State */
 /** @typedef {import('./types.js').User} User */
@@ -38,7 +39,7 @@ const people = part('people', HTMLDivElement);
 const scroller = part('scroller', HTMLElement);
 const welcome = part('welcome', HTMLElement);
 const drop = part('drop', HTMLDivElement);
-const example = part('example', HTMLButtonElement);
+const list = part('messages', HTMLOListElement);
 
 /** What the sandbox last said; null before the first answer. @type {State | null} */
 let state = null;
@@ -78,7 +79,7 @@ const around = {
 
 const messages = new Messages(
   scroller,
-  part('messages', HTMLOListElement),
+  list,
   part('announcer', HTMLDivElement),
   part('jump', HTMLButtonElement),
   around,
@@ -93,6 +94,7 @@ const composer = new Composer(part('composer', HTMLFormElement), {
   history,
   remember,
   limit: () => state?.attachment_limit ?? 10 * 1024 * 1024,
+  toMessages: messageKeys(list, () => composer.focus()),
 });
 
 // --- What the user does ---
@@ -455,7 +457,11 @@ function connect(user) {
 
 // --- The page itself ---
 
-example.addEventListener('click', () => composer.put(example.textContent ?? ''));
+// The value of an example ends with a space: the line is whole, and Enter sends it as it stands.
+for (const example of document.querySelectorAll('.example')) {
+  if (!(example instanceof HTMLButtonElement)) continue;
+  example.addEventListener('click', () => composer.put(example.value || example.textContent));
+}
 
 // Typing anywhere goes to the command box, as in any chat.
 document.addEventListener('keydown', (event) => {

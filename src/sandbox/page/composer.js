@@ -44,9 +44,14 @@ import { Suggestions } from './listbox.js';
  * @property {() => Sent[]} history lines sent before, oldest first
  * @property {(sent: Sent) => void} remember
  * @property {() => number} limit bytes that a file may have
+ * @property {() => void} toMessages gives the focus to the newest message
  */
 
 const PLACEHOLDER = 'Type / for commands';
+/** What else an empty box can do, where there is a keyboard. */
+const KEYS = matchMedia('(hover: hover)').matches
+  ? '↑ what was sent before · Alt ↑ to the messages'
+  : '';
 /** Drafts kept for arrow-up. */
 const DRAFTS = 50;
 
@@ -86,6 +91,7 @@ export class Composer {
         'aria-expanded': 'false',
         'aria-label': 'Command',
         'aria-describedby': 'composer-hint composer-error',
+        'aria-keyshortcuts': 'Alt+ArrowUp',
         placeholder: PLACEHOLDER,
         enterkeyhint: 'send',
         dir: 'auto',
@@ -247,6 +253,11 @@ export class Composer {
     return notes.filter(Boolean).join(' ');
   }
 
+  /** What goes with the line, or what an empty box can do. */
+  #idleHint() {
+    this.#say(this.#fileNote() || (this.input.value === '' ? KEYS : ''));
+  }
+
   #lineChanged() {
     this.#fail('');
     this.#refreshLine();
@@ -258,7 +269,7 @@ export class Composer {
     this.lineBox.dataset.value = text;
     this.#refreshSend();
     const note = this.#fileNote();
-    this.#say(note);
+    this.#idleHint();
     if (!text.startsWith('/')) {
       this.suggestions.hide();
       return;
@@ -370,7 +381,7 @@ export class Composer {
    * @param {KeyboardEvent} event
    */
   #recallKey(event) {
-    if (event.key !== 'ArrowUp' && event.key !== 'ArrowDown') return false;
+    if (event.altKey || (event.key !== 'ArrowUp' && event.key !== 'ArrowDown')) return false;
     if (this.input.value !== '' && this.#recall === null) return false;
     const sent = this.outside.history();
     const at = (this.#recall ?? sent.length) + (event.key === 'ArrowUp' ? -1 : 1);
@@ -381,7 +392,7 @@ export class Composer {
     event.preventDefault();
     this.#setLine(one?.line ?? '', one ? (this.#drafts.get(one.line) ?? draftOf(one)) : null);
     this.suggestions.hide();
-    this.#say(this.#fileNote());
+    this.#idleHint();
     this.#recall = one === undefined ? null : at;
     return true;
   }
@@ -544,13 +555,16 @@ export class Composer {
   }
 
   /**
-   * Escape leaves the command, from its fields as from the buttons around them.
+   * Escape leaves the command, from its fields as from the buttons around them; Alt and arrow-up
+   * leave the box for the messages, where no list has taken the key.
    * @param {KeyboardEvent} event
    */
   #boxKey(event) {
-    if (event.key !== 'Escape' || event.isComposing || !this.#callable) return;
+    if (event.isComposing || event.defaultPrevented) return;
+    if (event.key === 'Escape' && this.#callable) this.#toText();
+    else if (event.key === 'ArrowUp' && event.altKey) this.outside.toMessages();
+    else return;
     event.preventDefault();
-    this.#toText();
   }
 
   /**
@@ -679,6 +693,7 @@ export class Composer {
     // Free for the next command at once; a refusal brings the fields back as they were.
     this.#closeFields();
     this.#setLine('', null);
+    this.#idleHint();
     this.#recall = null;
     this.input.focus();
     const refusal = await this.outside.invoke(invocationData(callable, options));

@@ -170,6 +170,7 @@ const icons = {
   down: 'M6 9l6 6 6-6',
   left: 'M15 5l-7 7 7 7',
   right: 'M9 5l7 7-7 7',
+  play: 'M8 5.5v13l10.5-6.5z',
   download: 'M12 4v11M7 11l5 5 5-5M5 20h14',
   open: 'M14 4h6v6M20 4l-9 9M18 14v6H4V6h6',
   send: 'M4 12l16-8-6 16-3-7-7-1z',

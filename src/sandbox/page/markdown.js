@@ -319,13 +319,28 @@ export function plainText(source) {
   const words = (nodes) =>
     nodes
       .map((node) => {
-        if (node.type === 'text' || node.type === 'code' || node.type === 'codeblock')
-          return node.text;
-        if (node.type === 'break') return ' ';
-        if (node.type === 'list') return node.items.map(words).join(', ');
-        if (node.type === 'spoiler') return '(hidden)';
-        if (node.type === 'command') return `/${node.name}`;
-        return 'children' in node ? `${words(node.children)} ` : '';
+        switch (node.type) {
+          case 'text':
+          case 'code':
+            return node.text;
+          case 'break':
+            return ' ';
+          case 'spoiler':
+            return '(hidden)';
+          case 'command':
+            return `/${node.name}`;
+          // What stands in lines of its own must not grow together with what is around it.
+          case 'codeblock':
+            return ` ${node.text} `;
+          case 'list':
+            return ` ${node.items.map(words).join(', ')} `;
+          case 'heading':
+          case 'quote':
+          case 'subtext':
+            return ` ${words(node.children)} `;
+          default:
+            return 'children' in node ? words(node.children) : '';
+        }
       })
       .join('');
   return words(parseMarkdown(source)).replace(/\s+/g, ' ').trim();

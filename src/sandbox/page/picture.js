@@ -19,6 +19,15 @@ import { h, icon, safeAddress, setAttribute } from './dom.js';
  */
 const keyOf = (url) => url?.split('?')[0];
 
+/** Whether the reader wants nothing to move that they did not set in motion. */
+const calm = matchMedia('(prefers-reduced-motion: reduce)');
+
+/**
+ * An animation that has to wait until it is asked for: the bot's are known by their file name.
+ * @param {Image} image
+ */
+const isHeld = (image) => calm.matches && image.name.startsWith('animation-');
+
 /** Longest side of a picture on the page, in px, whatever its pixels: previews may be smaller. */
 const SIDE = 400;
 const WIDE_SIDE = 520;
@@ -83,6 +92,7 @@ export class Picture extends EventTarget {
         },
       },
       this.frames,
+      h('span', { class: 'picture-play' }, icon('play')),
       this.note,
     );
     byElement.set(this.element, this);
@@ -109,7 +119,9 @@ export class Picture extends EventTarget {
     setAttribute(
       this.element,
       'aria-label',
-      covered ? 'Spoiler, press to show the picture' : `Enlarge: ${image.alt || image.name}`,
+      covered
+        ? 'Spoiler, press to show the picture'
+        : `${isHeld(image) ? 'Play' : 'Enlarge'}: ${image.alt || image.name}`,
     );
     if (image.width && image.height) this.#reserve(image.width, image.height);
     if (last && keyOf(last.url) === keyOf(image.url)) {
@@ -188,19 +200,33 @@ export class Picture extends EventTarget {
   #show(element, image) {
     if (!image.width || !image.height) this.#reserve(element.naturalWidth, element.naturalHeight);
     const old = [...this.frames.children];
-    element.classList.add('entering');
-    this.frames.append(element);
+    // What is held plays at full size, until it is closed there.
+    const held = isHeld(image);
+    const fresh = held ? firstFrame(element) : element;
+    this.element.classList.toggle('still', held);
+    fresh.classList.add('entering');
+    this.frames.append(fresh);
     this.note.hidden = true;
     this.current = image;
     const settle = () => {
       for (const frame of old) frame.remove();
-      element.classList.remove('entering');
+      fresh.classList.remove('entering');
     };
-    const [animation] = element.getAnimations();
+    const [animation] = fresh.getAnimations();
     if (animation) animation.finished.then(settle, settle);
     else settle();
     this.dispatchEvent(new Event('change'));
   }
+}
+
+/**
+ * A canvas is given the first frame of what moves, and keeps it.
+ * @param {HTMLImageElement} image loaded
+ */
+function firstFrame(image) {
+  const canvas = h('canvas', { attrs: { width: image.naturalWidth, height: image.naturalHeight } });
+  canvas.getContext('2d')?.drawImage(image, 0, 0);
+  return canvas;
 }
 
 /** @param {{ content_type?: string | null, filename?: string, url?: string }} file */
