@@ -85,10 +85,10 @@ async function fetchPicture(
   const fetched = await fetchAttachment(file.url, hosts);
   const bytes = Buffer.from(fetched.buffer, fetched.byteOffset, fetched.byteLength);
   const kind = pictureKind(bytes);
-  if (kind === undefined || kind.width * kind.height === 0 || !isWhole(bytes, kind))
+  if (kind === undefined || kind.width * kind.height === 0 || !(await isWhole(bytes, kind)))
     throw badImage(what);
   checkPixels(kind.width, kind.height, what);
-  return { bytes, ...shownSize(bytes, kind) };
+  return { bytes, ...shownSize(kind) };
 }
 
 /** @throws UserError for what is known to be wrong from what Discord says */

@@ -5,6 +5,8 @@ import type { Message, MessageComponentInteraction, ModalSubmitInteraction } fro
 import { ComponentType, PermissionFlagsBits } from 'discord-api-types/v10';
 import { parseCustomId } from '../discord/custom-id.js';
 import { UserError } from '../errors.js';
+import { pictureKind } from '../image-size.js';
+import { readInfotext } from '../pipeline/image/carried.js';
 import { parseInfotext } from '../pipeline/image/infotext.js';
 import type { GenerationParameters } from '../pipeline/types.js';
 import type { Generation } from '../store/types.js';
@@ -80,14 +82,14 @@ export async function parametersOf(
  * What a picture's file says of how it was made, as this program, A1111 and their relatives write it.
  * Without the strength: the init image that it belongs to is not in the file.
  * @returns undefined where it says nothing
- * @throws UserError when it cannot be fetched, or when this host does not paint such a picture
+ * @throws UserError when it cannot be fetched, when its bytes are no picture, or when this host does
+ *   not paint such a picture
  */
 export async function parametersIn(
   bot: Bot,
   file: SentFile,
 ): Promise<GenerationParameters | undefined> {
-  const bytes = await fetchAttachment(file.url, bot.attachmentHosts);
-  const infotext = await bot.engines.any().readInfotext(bytes);
+  const infotext = infotextIn(await fetchAttachment(file.url, bot.attachmentHosts));
   if (infotext === undefined) return undefined;
   const { width, height, scheduler, values, ...read } = parseInfotext(infotext);
   const name = values.get('Model');
@@ -115,4 +117,19 @@ export async function parametersIn(
     info,
     bot.rules,
   );
+}
+
+/**
+ * Read here and at once: a file of 25 MiB that waited for the engine would lie in memory meanwhile.
+ * @throws UserError 'unknown-format'
+ */
+function infotextIn(file: Uint8Array): string | undefined {
+  const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
+  if (pictureKind(bytes) === undefined) {
+    throw new UserError(
+      'unknown-format',
+      'The file of this picture is no PNG, JPEG, WebP or GIF; I can read no other kind.',
+    );
+  }
+  return readInfotext(bytes);
 }

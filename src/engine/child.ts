@@ -1,5 +1,6 @@
 // Entry of the engine process: joins the IPC channel to the host, and ends with its parent.
 
+import { blockOtherLoaders } from '../pipeline/image/loaders.js';
 import { Host } from './host.js';
 import type { FromEngine, ToEngine } from './protocol.js';
 
@@ -16,6 +17,7 @@ function end(): void {
   process.kill(process.pid, 'SIGKILL');
 }
 
+blockOtherLoaders();
 // A new process may get a lost accelerator back; the bot starts it and brings the run to its end.
 const host = new Host(send, ({ provider, message }) => {
   void send({ kind: 'lost', provider, reason: message }).finally(end);

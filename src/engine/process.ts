@@ -51,7 +51,8 @@ export class EngineProcess {
   constructor(options: WatchdogOptions, events: ProcessEvents) {
     this.watchdog = new Watchdog(options);
     this.#events = events;
-    const { DISCORD_TOKEN: _secret, ...env } = process.env;
+    // Neither is needed there, and a model's files or a picture may find a way into that process.
+    const { DISCORD_TOKEN: _bot, HF_TOKEN: _hub, ...env } = process.env;
     this.#child = fork(compiledEntry(import.meta.url, './child.js'), [], {
       env: { ...MALLOC, ...env },
       execArgv: [],

@@ -37,7 +37,10 @@ const PATIENCE = 5000;
 
 /** @throws Error when it does not start, such as for a fixed port that is taken */
 export async function spawnSandbox(options: SpawnOptions = {}): Promise<SpawnedSandbox> {
+  // It makes a token of its own, and serves whoever can reach it.
+  const { DISCORD_TOKEN: _bot, HF_TOKEN: _hub, ...env } = process.env;
   const child = fork(compiledEntry(import.meta.url, './child.js'), [JSON.stringify(options)], {
+    env,
     execArgv: [],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });

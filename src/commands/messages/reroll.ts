@@ -29,6 +29,8 @@ export const rerollMessage: MessageCommand = {
       return;
     }
     const file = firstPicture(message);
+    // Whoever may not queue another one has nothing fetched.
+    bot.queue.check(exchange.userId, 1);
     await exchange.defer(ephemeral);
     const parameters = await parametersIn(bot, sentFile(file));
     if (parameters === undefined && id !== undefined) throw unknownGeneration();

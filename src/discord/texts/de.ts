@@ -120,6 +120,10 @@ export const de: Texts = {
     'no-picture': () => 'An dieser Nachricht hängt kein Bild, das ich nehmen könnte.',
     'no-parameters': () =>
       'In der Datei dieses Bildes steht nicht, wie es entstand; mit „Als Ausgangsbild nehmen“ malst du von ihm aus.',
+    'unknown-format': () =>
+      'Die Datei dieses Bildes ist kein PNG, JPEG, WebP oder GIF; andere kann ich nicht lesen.',
+    'image-slow': ({ what }) =>
+      `${part(what)} zu lesen hat zu lange gedauert; schick eine kleinere Datei.`,
     'bad-image': ({ what }) =>
       `${part(what)} muss eine ganze PNG-, JPEG-, WebP- oder GIF-Datei sein.`,
     'image-too-large': ({ what, width, height, max }) =>

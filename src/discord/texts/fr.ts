@@ -121,6 +121,10 @@ export const fr: Texts = {
     'no-picture': () => 'Ce message n’a pas d’image que je puisse prendre.',
     'no-parameters': () =>
       'Le fichier de cette image ne dit pas comment elle est née ; « Partir de cette image » permet d’en repartir.',
+    'unknown-format': () =>
+      'Le fichier de cette image n’est ni PNG, ni JPEG, ni WebP, ni GIF ; je n’en lis pas d’autre.',
+    'image-slow': ({ what }) =>
+      `${part(what)} : la lecture a pris trop de temps ; envoyez un fichier plus petit.`,
     'bad-image': ({ what }) => `${part(what)} doit être un fichier PNG, JPEG, WebP ou GIF entier.`,
     'image-too-large': ({ what, width, height, max }) =>
       `${part(what)} a ${width}x${height} pixels ; ${max} millions au plus sont permis.`,

@@ -1,6 +1,6 @@
 // Text in PNG files: chunks put in and read back without touching the picture.
 
-const SIGNATURE = 8;
+import { fourLetters, pieces } from '../../image-size.js';
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
   let c = n;
@@ -35,22 +35,24 @@ export function withText(png: Uint8Array, keyword: string, text: string): Buffer
   return Buffer.concat([png.subarray(0, end), made, png.subarray(end)]);
 }
 
+const [PLAIN, INTERNATIONAL] = [fourLetters('tEXt'), fourLetters('iTXt')];
+/** bytes of a text that is read: strangers send files of 25 MiB */
+const MOST_BYTES = 2 ** 20;
+
 /** The text of a keyword; undefined where there is none or the file is no whole PNG. */
 export function readText(png: Uint8Array, keyword: string): string | undefined {
   const file = Buffer.from(png.buffer, png.byteOffset, png.byteLength);
   if (file.length < 20 || file.toString('latin1', 1, 4) !== 'PNG') return undefined;
-  for (let at = SIGNATURE; at + 12 <= file.length; ) {
-    const length = file.readUInt32BE(at);
-    const type = file.toString('latin1', at + 4, at + 8);
-    const data = file.subarray(at + 8, at + 8 + length);
-    const split = data.indexOf(0);
-    if ((type === 'tEXt' || type === 'iTXt') && data.toString('latin1', 0, split) === keyword) {
-      if (type === 'tEXt') return data.toString('latin1', split + 1);
-      const languageEnd = data.indexOf(0, split + 3);
-      const translatedEnd = data.indexOf(0, languageEnd + 1);
-      if (data[split + 1] === 0) return data.toString('utf8', translatedEnd + 1);
-    }
-    at += 12 + length;
+  for (const { name, from, to } of pieces(file, 'image/png')) {
+    if (name !== PLAIN && name !== INTERNATIONAL) continue;
+    const split = keyword.length;
+    if (file[from + split] !== 0 || to - from > MOST_BYTES) continue;
+    const data = file.subarray(from, to);
+    if (data.toString('latin1', 0, split) !== keyword) continue;
+    if (name === PLAIN) return data.toString('latin1', split + 1);
+    const languageEnd = data.indexOf(0, split + 3);
+    const translatedEnd = data.indexOf(0, languageEnd + 1);
+    if (data[split + 1] === 0) return data.toString('utf8', translatedEnd + 1);
   }
   return undefined;
 }

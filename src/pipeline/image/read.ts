@@ -1,7 +1,9 @@
 // Pictures that users send: decoded within limits, brought to the size that is painted.
 
-import sharp from 'sharp';
+import sharp, { type Metadata } from 'sharp';
 import { UserError } from '../../errors.js';
+import { pictureKind } from '../../image-size.js';
+import { kindOf, memoryOf } from '../providers.js';
 import type { FloatTensor, InitImage, RgbImage } from '../types.js';
 import { type Box, middle, resample, type Size } from './resample.js';
 
@@ -9,7 +11,9 @@ import { type Box, middle, resample, type Size } from './resample.js';
 const MAX_PIXELS = 120_000_000;
 /** Pictures beyond this are made smaller by the decoder before they are resized exactly. */
 const LARGE_PIXELS = 16_000_000;
-/** seconds that decoding and resizing one picture may take */
+/** bytes that a decoder may hold of one picture where it has to hold all of it */
+const MAX_HELD = 256_000_000;
+/** seconds that decoding and resizing a picture and its mask may take together */
 const TIMEOUT = 30;
 /** A grey level from here on is white. */
 const WHITE = 128;
@@ -30,17 +34,20 @@ export interface InitPixels {
  * @param width px
  * @param height px
  * @param latent px per latent; absent: nothing is squeezed in
- * @throws UserError 'bad-image' or 'image-too-large'
+ * @param seconds that both may take together
+ * @throws UserError 'bad-image', 'image-too-large', 'image-slow' or 'out-of-memory'
  */
 export async function readInit(
   { image, mask }: InitImage,
   width: number,
   height: number,
   latent = 1,
+  seconds = TIMEOUT,
 ): Promise<InitPixels> {
+  const deadline = performance.now() + 1000 * seconds;
   const to = { width, height };
   const from = await inspect(image, 'init image');
-  const picture = await decoded(image, '#ffffff', 'init image', to);
+  const picture = await decoded(image, '#ffffff', 'init image', to, deadline);
   const shown = partShown(from, to, latent);
   /** that part of a picture of any other size */
   const sized = ({ data, ...own }: RgbImage): Uint8Array => {
@@ -54,7 +61,7 @@ export async function readInit(
   const pictures = { image: normalised(sized(picture), width, height) };
   if (mask === undefined) return pictures;
   await inspect(mask, 'mask');
-  const drawn = await decoded(mask, '#000000', 'mask', to);
+  const drawn = await decoded(mask, '#000000', 'mask', to, deadline);
   return { ...pictures, mask: binary(sized(drawn), width, height) };
 }
 
@@ -73,27 +80,20 @@ export async function imageSize(bytes: Uint8Array, what: What = 'init image'): P
 
 type What = 'init image' | 'mask';
 
-/** Only what browsers show as photographs: other formats have loaders that nobody needs here. */
-function known(bytes: Uint8Array): boolean {
-  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(12, bytes.byteLength));
-  return (
-    head.subarray(0, 4).equals(Buffer.from([0x89, 0x50, 0x4e, 0x47])) ||
-    head.subarray(0, 3).equals(Buffer.from([0xff, 0xd8, 0xff])) ||
-    head.toString('latin1', 0, 4) === 'GIF8' ||
-    (head.toString('latin1', 0, 4) === 'RIFF' && head.toString('latin1', 8, 12) === 'WEBP')
-  );
-}
-
 async function inspect(bytes: Uint8Array, what: What): Promise<Size> {
-  const metadata = known(bytes)
-    ? await sharp(bytes, { limitInputPixels: false })
-        .metadata()
-        .catch(() => undefined)
-    : undefined;
+  // First: other formats have decoders of their own, some of which take for ever.
+  const kind = pictureKind(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  const metadata =
+    kind === undefined
+      ? undefined
+      : await sharp(bytes, { limitInputPixels: false })
+          .metadata()
+          .catch(() => undefined);
   if (metadata === undefined) throw bad(what);
   const { width, height } = metadata.autoOrient;
-  if (width * height > MAX_PIXELS) {
-    const max = MAX_PIXELS / 1_000_000;
+  const most = Math.min(MAX_PIXELS, MAX_HELD / heldPerPixel(metadata));
+  if (width * height > most) {
+    const max = Math.floor(most / 1_000_000);
     throw new UserError(
       'image-too-large',
       `The ${what} has ${width}x${height} pixels; at most ${max} million are allowed.`,
@@ -101,6 +101,27 @@ async function inspect(bytes: Uint8Array, what: What): Promise<Size> {
     );
   }
   return { width, height };
+}
+
+/**
+ * bytes per pixel that a decoder holds of the whole picture; 0 where it goes through it by rows or
+ * makes it smaller on the way (a PNG of 1.4 MB cost 1.2 GB and 50 s)
+ */
+function heldPerPixel(metadata: Metadata): number {
+  const { format, channels, depth, isProgressive, pages = 1, chromaSubsampling } = metadata;
+  switch (format) {
+    case 'png':
+      // By rows with 16 bits too, but these take ten times as long.
+      return isProgressive || depth === 'ushort' ? channels * (depth === 'ushort' ? 2 : 1) : 0;
+    case 'jpeg':
+      // Coefficients of 16 bits, until the last scan is here.
+      return isProgressive ? 2 * (chromaSubsampling === '4:2:0' ? 1.5 : channels) : 0;
+    case 'gif':
+      return 4;
+    default:
+      // Each frame of an animation is laid on a canvas.
+      return pages > 1 ? 4 : 0;
+  }
 }
 
 const bad = (what: What) =>
@@ -115,6 +136,7 @@ async function decoded(
   background: string,
   what: What,
   { width, height }: Size,
+  deadline: number,
 ): Promise<RgbImage> {
   try {
     const options = { limitInputPixels: MAX_PIXELS, failOn: 'error' } as const;
@@ -130,14 +152,36 @@ async function decoded(
     }
     const { data, info } = await picture
       .toColourspace('srgb')
-      .timeout({ seconds: TIMEOUT })
+      .timeout({ seconds: left(deadline, what) })
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true });
     if (info.channels !== 3) throw new Error(`${info.channels} channels`);
     return { data, width: info.width, height: info.height };
-  } catch {
-    throw bad(what);
+  } catch (error) {
+    throw failure(error, what);
   }
+}
+
+/** Whole seconds until then. @throws UserError 'image-slow' when there are none */
+function left(deadline: number, what: What): number {
+  const ms = deadline - performance.now();
+  if (ms <= 0) throw slow(what);
+  return Math.ceil(ms / 1000);
+}
+
+const slow = (what: What) =>
+  new UserError('image-slow', `Reading the ${what} took too long; send a smaller file.`, { what });
+
+/** What a decoder's error means to whoever sent the file. */
+export function failure(error: unknown, what: What): UserError {
+  if (error instanceof UserError) return error;
+  if (error instanceof Error && /^timeout: /.test(error.message)) return slow(what);
+  if (kindOf(error) !== 'memory') return bad(what);
+  return new UserError(
+    'out-of-memory',
+    `The ${what} does not fit into ${memoryOf('cpu')}; send a smaller file.`,
+    { provider: 'cpu' },
+  );
 }
 
 /** Whether a colour profile calls itself sRGB, in the ASCII of version 2 or the UTF-16 of version 4. */

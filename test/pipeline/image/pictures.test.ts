@@ -130,6 +130,39 @@ describe('a PNG', () => {
   });
 });
 
+describe('the parameters in a file of another program', () => {
+  const text = 'a fox (red:1.2)\nSteps: 20, Seed: 7';
+  const drawn = () =>
+    sharp({ create: { width: 16, height: 16, channels: 3, background: '#345678' } }).withExif({
+      IFD2: { UserComment: text },
+    });
+
+  it.each(['jpeg', 'webp', 'png'] as const)('are read from the EXIF of a %s', async (format) => {
+    expect(readInfotext(await drawn().toFormat(format).toBuffer())).toContain(text);
+  });
+
+  it.each(['jpeg', 'webp'] as const)('are what sharp sees in the EXIF of a %s', async (format) => {
+    const bytes = await drawn().toFormat(format).toBuffer();
+    const { exif } = await sharp(bytes).metadata();
+    expect(exif?.includes(readInfotext(bytes) ?? 'nothing')).toBe(true);
+  });
+
+  it.each([
+    ['an SVG', `<svg xmlns="http://www.w3.org/2000/svg"><text>${'x'.repeat(200_000)}</text></svg>`],
+    ['an SVG that says GIF', `GIF89a<svg xmlns="http://www.w3.org/2000/svg">parameters</svg>`],
+  ])('are not looked for in %s', (_name, svg) => {
+    expect(readInfotext(Buffer.from(svg))).toBeUndefined();
+  });
+
+  it.each(['jpeg', 'webp', 'png'] as const)('are none in a %s cut anywhere', async (format) => {
+    const bytes = await drawn().toFormat(format).toBuffer();
+    for (let length = 0; length < bytes.length; length++) {
+      const found = readInfotext(bytes.subarray(0, length));
+      expect(found === undefined || typeof found === 'string').toBe(true);
+    }
+  });
+});
+
 it('alternative text has at most 1024 characters', () => {
   expect(altText({ ...PARAMETERS, prompt: 'x'.repeat(6000) }).length).toBeLessThanOrEqual(1024);
   expect(altText(PARAMETERS)).toContain('a fox');

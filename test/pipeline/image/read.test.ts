@@ -3,8 +3,9 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../src/errors.js';
-import { imageSize, readInit } from '../../../src/pipeline/image/read.js';
+import { failure, imageSize, readInit } from '../../../src/pipeline/image/read.js';
 import { resample } from '../../../src/pipeline/image/resample.js';
+import { kindOf } from '../../../src/pipeline/providers.js';
 import type { FloatTensor } from '../../../src/pipeline/types.js';
 
 /** Raw RGB by a function of the place. */
@@ -223,19 +224,91 @@ describe('what is no picture is refused in one sentence', () => {
     return bytes;
   }
   /** A header that promises 60000 x 60000 pixels. */
-  function bomb(png: Buffer): Buffer {
-    const bytes = Buffer.from(png);
-    bytes.writeUInt32BE(60000, 16);
-    bytes.writeUInt32BE(60000, 20);
-    bytes.writeUInt32BE(crc(bytes.subarray(12, 29)), 29);
+  const bomb = (png: Buffer): Buffer => promising(png, 60000, 60000);
+});
+
+/** A PNG whose header says other sides, and bits, than the picture has. */
+function promising(png: Buffer, width: number, height: number, bits = png[24]!): Buffer {
+  const bytes = Buffer.from(png);
+  bytes.writeUInt32BE(width, 16);
+  bytes.writeUInt32BE(height, 20);
+  bytes[24] = bits;
+  bytes.writeUInt32BE(crc(bytes.subarray(12, 29)), 29);
+  return bytes;
+}
+function crc(bytes: Uint8Array): number {
+  let value = 0xffffffff;
+  for (const byte of bytes) {
+    value ^= byte;
+    for (let k = 0; k < 8; k++) value = value & 1 ? 0xedb88320 ^ (value >>> 1) : value >>> 1;
+  }
+  return (value ^ 0xffffffff) >>> 0;
+}
+
+describe('what a decoder would have to hold whole may have fewer pixels', () => {
+  const small = () => raw(16, 16, () => [10, 20, 30, 128]);
+  const png = () => small().png().toBuffer();
+  const interlaced = () => small().png({ progressive: true }).toBuffer();
+  const jpeg = async (progressive: boolean, side: number) => {
+    const options = { progressive, chromaSubsampling: '4:4:4' };
+    const bytes = await small().removeAlpha().jpeg(options).toBuffer();
+    const frame = bytes.indexOf(Buffer.from([0xff, progressive ? 0xc2 : 0xc0]));
+    bytes.writeUInt16BE(side, frame + 5);
+    bytes.writeUInt16BE(side, frame + 7);
     return bytes;
-  }
-  function crc(bytes: Uint8Array): number {
-    let value = 0xffffffff;
-    for (const byte of bytes) {
-      value ^= byte;
-      for (let k = 0; k < 8; k++) value = value & 1 ? 0xedb88320 ^ (value >>> 1) : value >>> 1;
+  };
+  const gif = async (side: number) => {
+    const bytes = await small().gif().toBuffer();
+    // Of the screen and of its first frame, whose descriptor begins with a comma and its place.
+    for (const at of [6, bytes.indexOf(Buffer.from([0x2c, 0, 0, 0, 0])) + 5]) {
+      bytes.writeUInt16LE(side, at);
+      bytes.writeUInt16LE(side, at + 2);
     }
-    return (value ^ 0xffffffff) >>> 0;
-  }
+    return bytes;
+  };
+
+  it.each<[string, () => Promise<Buffer>, number]>([
+    ['an interlaced PNG', async () => promising(await interlaced(), 8100, 8100), 64],
+    ['a PNG with 16 bits', async () => promising(await png(), 5700, 5700, 16), 32],
+    ['both at once', async () => promising(await interlaced(), 10_900, 10_900, 16), 32],
+    ['a progressive JPEG', () => jpeg(true, 6600), 42],
+    ['a GIF', () => gif(8100), 64],
+  ])('%s', async (_name, make, max) => {
+    const file = await make();
+    const image = await png();
+    for (const init of [{ image: file }, { image, mask: file }]) {
+      await expect(readInit(init, 64, 64)).rejects.toMatchObject({
+        identifier: 'image-too-large',
+        context: { max },
+      });
+    }
+  });
+
+  it('and what is gone through by rows may have as many as ever', async () => {
+    const by = { width: 10_900, height: 10_900 };
+    expect(await imageSize(promising(await png(), 10_900, 10_900))).toEqual(by);
+    expect(await imageSize(await jpeg(false, 10_900))).toEqual(by);
+    const less = { width: 5000, height: 5000 };
+    expect(await imageSize(promising(await interlaced(), 5000, 5000, 16))).toEqual(less);
+  });
+});
+
+describe('a picture that cannot be read', () => {
+  it('in the time there is for it and its mask is told to be slow, not broken', async () => {
+    const image = await halves(64, 64).png().toBuffer();
+    await expect(readInit({ image, mask: image }, 64, 64, 8, 0)).rejects.toMatchObject({
+      identifier: 'image-slow',
+      message: 'Reading the init image took too long; send a smaller file.',
+    });
+  });
+
+  it('is told apart by why', () => {
+    const slow = failure(new Error('timeout: 42% complete'), 'mask');
+    expect(slow).toMatchObject({ identifier: 'image-slow', context: { what: 'mask' } });
+    const memory = failure(new Error('out of memory --- size == 900MB'), 'mask');
+    expect(memory.identifier).toBe('out-of-memory');
+    expect(kindOf(memory)).toBe('memory');
+    const broken = failure(new Error('Input buffer has corrupt header'), 'mask');
+    expect(broken.identifier).toBe('bad-image');
+  });
 });
