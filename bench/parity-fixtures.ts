@@ -49,12 +49,18 @@ const raw = (file: string) => () => readFile(join(FIXTURES, file));
 
 /** tiny-sd with other scheduler keys and other graphs */
 const tiny =
-  (keys: object | null, graphs: Readonly<Record<string, string>> = {}) =>
+  (keys: Readonly<Record<string, unknown>> | null, graphs: Readonly<Record<string, string>> = {}) =>
   async () => {
     const folder = await mkdtemp(join(tmpdir(), 'ylem-parity-'));
     await cp(TINY, folder, { recursive: true });
-    const path = join(folder, 'scheduler/scheduler_config.json');
-    await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, 'utf8')), ...keys }));
+    const set = async (file: string, values: object | null) => {
+      const path = join(folder, file);
+      const own = JSON.parse(await readFile(path, 'utf8')) as object;
+      await writeFile(path, JSON.stringify({ ...own, ...values }));
+    };
+    await set('scheduler/scheduler_config.json', keys);
+    if (keys?._class_name !== undefined)
+      await set('model_index.json', { scheduler: ['diffusers', keys._class_name] });
     for (const [part, file] of Object.entries(graphs))
       await cp(join(FIXTURES, 'models', file), join(folder, part, 'model.onnx'));
     // Without it a decode at load finds out what a preview costs.
@@ -122,7 +128,7 @@ async function pictures(webgpu: boolean): Promise<Picture[]> {
   type Guide = {
     name: string;
     kind: string;
-    config: object | null;
+    config: Readonly<Record<string, unknown>> | null;
     parameters: GenerationParameters;
   };
   const variants = 'tiny-sd-variants';

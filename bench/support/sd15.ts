@@ -51,7 +51,7 @@ export async function makeSd15(
   await cp(tokenizer, join(directory, 'tokenizer'), { recursive: true });
   await json('model_index.json', {
     _class_name: 'OnnxStableDiffusionPipeline',
-    scheduler: ['diffusers', 'PNDMScheduler'],
+    scheduler: ['diffusers', 'EulerDiscreteScheduler'],
     text_encoder: ['diffusers', 'OnnxRuntimeModel'],
     tokenizer: ['transformers', 'CLIPTokenizer'],
     unet: ['diffusers', 'OnnxRuntimeModel'],

@@ -184,14 +184,11 @@ const isMemory = (error: unknown): boolean =>
   kindOf(error) === 'memory' ||
   (error instanceof UserError &&
     error.identifier === 'no-provider' &&
-    error.message.includes(TOO_LARGE));
-
-/** What `whyNot` says of memory. */
-const TOO_LARGE = 'does not fit into';
+    error.context.kind === 'memory');
 
 /** A provider was passed over because its memory was full. */
 const passedForMemory = ({ providersTried }: ModelInfo): boolean =>
-  providersTried.some(({ reason }) => reason.includes(TOO_LARGE));
+  providersTried.some(({ kind }) => kind === 'memory');
 
 const need = (ref: ModelRef): number => ref.bytes * OVERHEAD;
 

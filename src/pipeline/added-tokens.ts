@@ -86,17 +86,21 @@ const drafts = (value: unknown): Draft[] =>
  * vocabulary's where it has them; the others follow it without a gap, whatever the files say.
  * A usual role's token that neither the vocabulary nor a list of added tokens has is left out:
  * transformers adds it, and no text encoder knows it.
- * @param usual special tokens of this kind of tokenizer, whether or not its files say so
+ * @param defaults the tokens that roles of this kind of tokenizer have where its files say nothing
  * @throws UserError naming the file that lists them otherwise than any tokenizer does
  */
 export function addedTokens(
   files: TokenFiles,
   vocabulary: ReadonlyMap<string, number>,
-  usual: readonly string[],
+  defaults: Readonly<Record<string, string>>,
 ): AddedToken[] {
   const { config, special: map } = files;
   const alone = config.added_tokens_decoder !== undefined;
   const named = roles(files);
+  // A token that every role has another for is a word like any other.
+  const usual = new Set(
+    Object.entries(defaults).flatMap(([role, token]) => (named.has(role) ? [] : [token])),
+  );
   const withRole = new Set([...usual, ...[...named.values()].map(({ content }) => content)]);
   const own = drafts(config.extra_special_tokens);
   const extra = own.length > 0 ? own : drafts(config.additional_special_tokens);

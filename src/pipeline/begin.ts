@@ -80,14 +80,16 @@ export async function begin(options: BeginOptions): Promise<Beginning> {
  * its pipelines of flow models round the other way.
  * @throws UserError 'strength-too-small'
  */
-function skippedCalls({ parameters, scheduler }: BeginOptions): number {
+function skippedCalls({ parameters, scheduler, pixels }: BeginOptions): number {
   const { steps, strength } = parameters;
   if (strength === undefined || scheduler.shortened) return 0;
   const skipped = scheduler.flow
     ? Math.trunc(steps - Math.min(steps * strength, steps))
     : steps - stepsLeft(steps, strength);
-  // PNDM has a call more than steps, which is left when no step is.
-  if (skipped * scheduler.order >= scheduler.timesteps.length)
+  // PNDM has a call more than steps, which is left when no step is: diffusers' image-to-image
+  // pipelines make it, those with a mask want a step.
+  const none = skipped >= steps && pixels?.mask !== undefined;
+  if (none || skipped * scheduler.order >= scheduler.timesteps.length)
     throw strengthTooSmall(steps, strength);
   return skipped * scheduler.order;
 }

@@ -18,13 +18,11 @@ import { readJson } from './files.js';
 import { type OnnxHeader, readOnnxHeader } from './onnx-header.js';
 import { checkOwnSize, type OwnSettings, ownSettings, ownWarnings } from './own.js';
 import { NotProtobuf } from './protobuf.js';
-import {
-  parseSchedulerConfig,
-  schedulerDisplayName,
-  schedulerWarnings,
-} from './schedulers/index.js';
+import { readSchedulerFile } from './scheduler-file.js';
+import { schedulerDisplayName, schedulerWarnings } from './schedulers/index.js';
 import { stampOf } from './stamp.js';
 import type { ModelFacts } from './types.js';
+import { type GraphFile, weightFile } from './weights.js';
 
 /** One graph of a directory, with its weights. */
 export interface ModelPart {
@@ -144,15 +142,8 @@ async function read(directory: string): Promise<ModelDescription> {
     return nothing;
   }
   /** undefined when it is missing or damaged, which is then a problem unless it is optional */
-  const json = async (path: string, optional = true, parse?: (text: string) => unknown) => {
-    try {
-      return await readJson(root, join(root, path), optional, parse);
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      problems.push(error);
-      return undefined;
-    }
-  };
+  const json = (path: string, optional = true) =>
+    readJson(root, join(root, path), optional).catch(noted(problems));
   const index = await json('model_index.json', false);
   if (index === undefined) return nothing;
   const entries = await readdir(root, { withFileTypes: true });
@@ -166,11 +157,8 @@ async function read(directory: string): Promise<ModelDescription> {
     return nothing;
   }
 
-  const schedulerConfig = await json(
-    'scheduler/scheduler_config.json',
-    false,
-    parseSchedulerConfig,
-  );
+  const scheduler = await readSchedulerFile(root, index).catch(noted(problems));
+  const schedulerConfig = scheduler?.config;
   const inspected = await inspectParts(root, layout, folders);
   for (const { problem } of inspected) if (problem !== undefined) problems.push(problem);
   for (const name of ['text_encoder', 'text_encoder_2', 'text_encoder_3']) {
@@ -231,6 +219,7 @@ async function read(directory: string): Promise<ModelDescription> {
     ),
     problems,
     warnings: [
+      ...(scheduler?.warnings ?? []),
       ...schedulerWarnings(schedulerConfig),
       ...ownWarnings(ownJson),
       ...(folders.has('image_encoder')
@@ -245,11 +234,17 @@ function noting<T>(problems: UserError[], read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    problems.push(error);
-    return undefined;
+    return noted(problems)(error);
   }
 }
+
+/** Makes a fault one of the problems. */
+const noted =
+  (problems: UserError[]) =>
+  (error: unknown): undefined => {
+    if (!(error instanceof UserError)) throw error;
+    problems.push(error);
+  };
 
 function unknownFamily(index: Json): UserError {
   const name = String(index._class_name ?? 'unknown').slice(0, 80);
@@ -316,23 +311,25 @@ async function inspect(root: string, name: string, required: boolean): Promise<I
     throw error;
   }
   for (const [location, wanted] of header.external) {
-    const file = `${name}/${location}`;
-    const size = await sizeOf(join(root, name, location));
-    if (size === undefined) return result(missingFile(file, graph), header);
-    files.push({ path: join(root, name, location), bytes: size });
+    let weights: GraphFile;
+    try {
+      weights = await weightFile(root, graph, location);
+    } catch (error) {
+      if (error instanceof UserError) return result(error, header);
+      throw error;
+    }
+    const { path: data, size } = weights;
+    files.push({ path: data, bytes: size });
     if (size >= wanted) continue;
+    const file = `${name}/${location}`;
     const sentence = `The model's ${file}, which holds the weights of ${graph}, is cut off: it has ${size} bytes of ${wanted}.`;
     return result(new UserError('model-file-damaged', sentence, { file }), header);
   }
   return result(undefined, header);
 }
 
-function missingFile(file: string, graph?: string): UserError {
-  const sentence =
-    graph === undefined
-      ? `The model lacks ${file}.`
-      : `The model lacks ${file}, which holds the weights of ${graph}.`;
-  return new UserError('model-file-missing', sentence, { file });
+function missingFile(file: string): UserError {
+  return new UserError('model-file-missing', `The model lacks ${file}.`, { file });
 }
 
 async function tokenizerProblem(root: string, name: string): Promise<UserError | undefined> {

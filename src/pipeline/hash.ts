@@ -2,13 +2,13 @@
 // is gigabytes, so it is done by a worker, when it is first asked for, and kept for the next start.
 
 import { once } from 'node:events';
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { compiledEntry } from '../entry.js';
 import { object } from './json.js';
-import { readOnnxHeader } from './onnx-header.js';
+import { graphFiles } from './weights.js';
 
 /** entries of the file that hashes are kept in; the oldest fall out */
 const KEPT = 200;
@@ -16,24 +16,22 @@ const KEPT = 200;
 /**
  * sha256 of a folder's model.onnx followed by the files that hold its weights, in the order of their
  * names; the first 10 hex digits.
+ * @param folder a part of the model's directory, such as its unet
  * @param cache where hashes are kept, by path, size and time of change of the files
  * @param small bytes of files up to which a hash is not worth keeping
- * @throws what reading the files throws
+ * @throws UserError naming a file that is missing, damaged or outside; what reading the files throws
  */
 export async function modelHash(
   folder: string,
   cache: string = cacheFile(),
   small = 64 << 20,
 ): Promise<string> {
-  const graph = join(folder, 'model.onnx');
-  const { external } = await readOnnxHeader(graph);
-  const files = [graph, ...[...external.keys()].sort().map((name) => join(folder, name))];
-  const stats = await Promise.all(files.map((file) => stat(file)));
-  const large = stats.reduce((sum, { size }) => sum + size, 0) > small;
-  const key = files.map((file, i) => `${file}:${stats[i]!.size}:${stats[i]!.mtimeMs}`).join('\n');
+  const files = await graphFiles(dirname(folder), `${basename(folder)}/model.onnx`);
+  const large = files.reduce((sum, { size }) => sum + size, 0) > small;
+  const key = files.map(({ path, size, mtimeMs }) => `${path}:${size}:${mtimeMs}`).join('\n');
   const known = large ? (await read(cache))[key] : undefined;
   if (typeof known === 'string') return known;
-  const hash = await hashed(files);
+  const hash = await hashed(files.map(({ path }) => path));
   if (large) await keep(cache, key, hash);
   return hash;
 }

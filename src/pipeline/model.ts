@@ -7,6 +7,7 @@ import { begin } from './begin.js';
 import { denoise } from './denoise.js';
 import type { Conditioning, Family } from './families/family.js';
 import { loadFamily } from './families/index.js';
+import { readJson, statIfThere } from './files.js';
 import { modelHash } from './hash.js';
 import { readInit } from './image/read.js';
 import { object } from './json.js';
@@ -15,22 +16,19 @@ import { checkOwnSize, type OwnSettings, ownSettings, ownWarnings } from './own.
 import { checkInit, checkParameters } from './parameters.js';
 import { type PipelineKind, pipelineConfig } from './pipeline-config.js';
 import { loadPreviewer, type Previewer } from './preview.js';
-import { BUILT_IN, kindOf, whyNot } from './providers.js';
+import { BUILT_IN, kindOf, passedOver } from './providers.js';
 import { loadSafetyChecker, type SafetyChecker } from './safety.js';
-import {
-  createScheduler,
-  parseSchedulerConfig,
-  schedulerDisplayName,
-  schedulerWarnings,
-} from './schedulers/index.js';
+import { readSchedulerFile } from './scheduler-file.js';
+import { createScheduler, schedulerDisplayName, schedulerWarnings } from './schedulers/index.js';
 import type { ScheduleExtras } from './schedulers/scheduler.js';
-import { type Graph, type Meter, readJson, type SessionOptions } from './session.js';
+import type { Graph, Meter, SessionOptions } from './session.js';
 import { type LoadWith, loadWithThreads, timesSlower, withoutGpu } from './threads.js';
 import type {
   FloatTensor,
   GenerationParameters,
   InitImage,
   ModelInfo,
+  PassedOver,
   RgbImage,
   Start,
   Step,
@@ -74,7 +72,7 @@ export class Model {
   #quickest: number | undefined;
   readonly #hash: Lazy<string>;
   readonly #checker: Lazy<SafetyChecker>;
-  #hasChecker: Promise<boolean> | undefined;
+  readonly #hasChecker: Lazy<boolean>;
 
   constructor(
     info: ModelInfo,
@@ -107,6 +105,10 @@ export class Model {
     family.onUnet = (ms) => this.timings.unet.push(ms);
     this.#hash = new Lazy(() => modelHash(join(info.directory, family.hashedPart)));
     this.#checker = new Lazy(() => loadSafetyChecker(info.directory, session));
+    const checker = join(info.directory, 'safety_checker', 'model.onnx');
+    this.#hasChecker = new Lazy(
+      async () => (await statIfThere(info.directory, checker)) !== undefined,
+    );
   }
 
   /** The steps of one picture. Timings start anew. Throws the signal's reason between steps. */
@@ -204,14 +206,13 @@ export class Model {
     return (await this.#checker.get()).flags(image);
   }
 
-  /** Whether the directory has a safety checker, sound or not; as it was when first asked. */
+  /**
+   * Whether the directory has a safety checker, sound or not; as it was when it could first be seen.
+   * @throws UserError naming the checker's file when that cannot be found out: a picture that should
+   * have been checked must not pass for one of a model without a checker
+   */
   hasSafetyChecker(): Promise<boolean> {
-    const path = join(this.info.directory, 'safety_checker', 'model.onnx');
-    this.#hasChecker ??= stat(path).then(
-      () => true,
-      () => false,
-    );
-    return this.#hasChecker;
+    return this.#hasChecker.get();
   }
 
   async dispose(): Promise<void> {
@@ -236,18 +237,22 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
     });
   }
   // First of all: what lacks this is no model at all.
-  await readJson(root, join(root, 'model_index.json'));
-  const schedulerPath = join(root, 'scheduler', 'scheduler_config.json');
-  const schedulerConfig = await readJson(root, schedulerPath, false, parseSchedulerConfig);
+  const index = await readJson(root, join(root, 'model_index.json'));
+  const { config: schedulerConfig, warnings: disagreement } = await readSchedulerFile(root, index);
   const ownJson = object(await readJson(root, join(root, 'ylem.json'), true));
   const own = ownSettings(ownJson);
-  const warnings = [...schedulerWarnings(schedulerConfig), ...ownWarnings(ownJson)];
-  const tried: { name: string; reason: string }[] = [];
+  const warnings = [
+    ...disagreement,
+    ...schedulerWarnings(schedulerConfig),
+    ...ownWarnings(ownJson),
+  ];
+  const tried: PassedOver[] = [];
   const providers = options.providers ?? ['cpu'];
   for (const [place, provider] of providers.entries()) {
     // onnxruntime-node takes an unknown provider without a word and runs on the CPU instead.
     if (!BUILT_IN.has(provider)) {
-      tried.push({ name: provider, reason: "this platform's onnxruntime-node has none" });
+      const reason = "this platform's onnxruntime-node has none";
+      tried.push({ name: provider, reason, kind: 'other' });
       continue;
     }
     const opened: Graph[] = [];
@@ -258,7 +263,7 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
       if (provider === 'webgpu' && providers.includes('cpu', place)) {
         const times = await timesSlower(provider, options.threads);
         if (times !== undefined) {
-          tried.push({ name: provider, reason: withoutGpu(times) });
+          tried.push({ name: provider, reason: withoutGpu(times), kind: 'other' });
           continue;
         }
       }
@@ -287,12 +292,13 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
       await Promise.allSettled(opened.map((graph) => graph.release()));
       // A model that one provider has no memory for may fit into another's.
       if (error instanceof UserError && kindOf(error) !== 'memory') throw error;
-      tried.push({ name: provider, reason: await whyNot(provider, error) });
+      tried.push(await passedOver(provider, error));
     }
   }
   throw new UserError(
     'no-provider',
     `The model cannot run here: ${tried.map(({ name, reason }) => `${name}: ${reason}`).join('; ') || 'no provider is named'}.`,
+    { kind: tried.some(({ kind }) => kind === 'memory') ? 'memory' : 'other' },
   );
 }
 

@@ -2,7 +2,7 @@
 // wants and gives, where its weights lie, and whether the files are long enough to hold them.
 // Field numbers are those of the ONNX repository's onnx/onnx.proto.
 
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { fieldsByNumber, NotProtobuf, text } from './protobuf.js';
 
 export interface OnnxValue {
@@ -51,6 +51,8 @@ const LONGEST = 1 << 20;
 
 /** @throws NotProtobuf; whatever opening and reading a file throws */
 export async function readOnnxHeader(path: string): Promise<OnnxHeader> {
+  // Opening a pipe would wait for whoever writes into it.
+  if (!(await stat(path)).isFile()) throw new NotProtobuf('is no regular file');
   const file = await open(path, 'r');
   try {
     const { size, mtimeMs, ino } = await file.stat();
@@ -67,13 +69,17 @@ export async function readOnnxHeader(path: string): Promise<OnnxHeader> {
 }
 
 async function readModel(reader: Reader, size: number): Promise<OnnxHeader> {
-  let graph: Awaited<ReturnType<typeof readGraph>> | undefined;
+  let graph: GraphParts | undefined;
   const opsets = new Map<string, number>();
   const producer: string[] = [];
   await reader.fields(size, async (field, wire, end) => {
     if (wire !== 2) return;
-    if (field === 7) graph = await readGraph(reader, end);
-    else if (field === 2 || field === 3)
+    if (field === 7) {
+      // A graph in several pieces is one graph to whoever loads it: what a piece names counts.
+      graph ??= noParts();
+      await readGraph(reader, end, graph);
+    }
+    if (field === 2 || field === 3)
       producer.push(Buffer.from(await reader.bytes(end)).toString('utf8'));
     else if (field === 8) {
       const set = fieldsByNumber(await reader.bytes(end));
@@ -81,15 +87,36 @@ async function readModel(reader: Reader, size: number): Promise<OnnxHeader> {
     }
   });
   if (graph === undefined) throw new NotProtobuf('holds no ONNX graph');
-  return { ...graph, opsets, producer: producer.join(' ').trim() };
+  const { inputs, outputs, names, external, weights } = graph;
+  return {
+    inputs: inputs.filter(({ name }) => !names.has(name)),
+    outputs,
+    external,
+    weights,
+    opsets,
+    producer: producer.join(' ').trim(),
+  };
 }
 
-async function readGraph(reader: Reader, end: number) {
-  const inputs: OnnxValue[] = [];
-  const outputs: OnnxValue[] = [];
-  const names = new Set<string>();
-  const weights = new Map<string, number>();
-  const external = new Map<string, number>();
+interface GraphParts {
+  readonly inputs: OnnxValue[];
+  readonly outputs: OnnxValue[];
+  /** of weights */
+  readonly names: Set<string>;
+  readonly weights: Map<string, number>;
+  readonly external: Map<string, number>;
+}
+
+const noParts = (): GraphParts => ({
+  inputs: [],
+  outputs: [],
+  names: new Set(),
+  weights: new Map(),
+  external: new Map(),
+});
+
+async function readGraph(reader: Reader, end: number, parts: GraphParts): Promise<void> {
+  const { inputs, outputs, names, weights, external } = parts;
   await reader.fields(end, async (field, wire, until) => {
     if (wire !== 2) return;
     if (field === 11) inputs.push(value(await reader.bytes(until)));
@@ -102,12 +129,6 @@ async function readGraph(reader: Reader, end: number) {
       external.set(location, Math.max(external.get(location) ?? 0, length));
     }
   });
-  return {
-    inputs: inputs.filter(({ name }) => !names.has(name)),
-    outputs,
-    external,
-    weights,
-  };
 }
 
 /**
@@ -126,7 +147,8 @@ async function readTensor(reader: Reader, end: number) {
     if (field === 8) name = Buffer.from(await reader.bytes(until)).toString('utf8');
     if (field !== 13) return;
     const pair = fieldsByNumber(await reader.bytes(until));
-    entries.set(text(pair.get(1)?.[0]), text(pair.get(2)?.[0]));
+    // Of a field that is there several times the last one counts.
+    entries.set(text(pair.get(1)?.at(-1)), text(pair.get(2)?.at(-1)));
   });
   const location = entries.get('location');
   const length = Number(entries.get('offset') ?? 0) + Number(entries.get('length') ?? 0);

@@ -4,6 +4,7 @@ import { access } from 'node:fs/promises';
 import { type InferenceSession, listSupportedBackends } from 'onnxruntime-node';
 import { UserError } from '../errors.js';
 import { CUDA_INSTALL, libraryFile } from './cuda-install.js';
+import type { FailureKind, PassedOver } from './types.js';
 
 /**
  * The providers that this platform's onnxruntime-node was built with. A name that is not among them
@@ -87,8 +88,6 @@ const LOST =
 
 /** UserErrors that say the same: of a run, and of a model that is being loaded. */
 const TOO_LARGE: readonly string[] = ['out-of-memory', 'model-too-large'];
-
-export type FailureKind = 'memory' | 'lost' | 'other';
 
 /** What kind of failure a session's error is. */
 export function kindOf(error: unknown): FailureKind {
@@ -185,6 +184,14 @@ export async function whyNot(provider: string, error: unknown): Promise<string> 
     default:
       return firstLine(text);
   }
+}
+
+/**
+ * A provider that could not run a model here.
+ * @param error what making or first running a session threw
+ */
+export async function passedOver(provider: string, error: unknown): Promise<PassedOver> {
+  return { name: provider, reason: await whyNot(provider, error), kind: kindOf(error) };
 }
 
 async function whyNoLibrary(provider: string): Promise<string> {

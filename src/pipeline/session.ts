@@ -14,6 +14,7 @@ import {
   said,
 } from './providers.js';
 import type { FloatTensor } from './types.js';
+import { graphFiles } from './weights.js';
 
 export { readJson } from './files.js';
 
@@ -148,7 +149,8 @@ export function floats(tensor: Tensor | undefined, name: string): FloatTensor {
 
 /**
  * Opens a graph.
- * @throws UserError naming the file, relative to the model's directory, when it is missing or damaged
+ * @throws UserError naming the file, relative to the model's directory, when it is missing or damaged,
+ *   or keeps its weights outside
  */
 export async function openGraph(
   root: string,
@@ -156,11 +158,7 @@ export async function openGraph(
   options: SessionOptions,
 ): Promise<Graph> {
   const name = relative(root, path);
-  try {
-    await access(path);
-  } catch {
-    throw new UserError('model-file-missing', `The model lacks ${name}.`, { file: name });
-  }
+  await graphFiles(root, name); // before anything of it is opened
   try {
     return opened(await InferenceSession.create(path, sessionOptions(options)), options, name);
   } catch (error) {

@@ -1,7 +1,6 @@
 // The tokenizers of a model directory: tokenizer.json, CLIP's older vocab.json + merges.txt, or T5's
 // spiece.model.
 
-import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { UserError } from '../errors.js';
@@ -15,9 +14,15 @@ import {
   vectors,
   writtenOut,
 } from './added-tokens.js';
-import { type Json, object } from './json.js';
+import { readIfThere, readJson } from './files.js';
+import { type Json, numbers, object } from './json.js';
 import { Charsmap, tokenizerFromSentencePiece } from './sentencepiece.js';
-import { readJson } from './session.js';
+
+export interface EncodedPrompt {
+  readonly ids: readonly number[];
+  /** of each id: 1, or 0 where it is padding */
+  readonly mask: readonly number[];
+}
 
 export interface PromptTokenizer {
   /** tokens that a prompt always has, such as 77 */
@@ -29,15 +34,20 @@ export interface PromptTokenizer {
   /** fills a chunk up to `length` */
   readonly pad: number;
   /** the prompt's ids, cut and padded to `length`, as diffusers' pipelines make them */
-  encode(prompt: string): number[];
+  encode(prompt: string): EncodedPrompt;
   /** the ids of a text alone: not cut, not padded, without the special ones around it */
   pieces(text: string): number[];
 }
 
-/** Tokens that CLIP's and T5's tokenizers have whether or not a configuration says so. */
+/** Tokens that CLIP's and T5's tokenizers have for their roles where no configuration names others. */
 const USUAL = {
-  clip: ['<|startoftext|>', '<|endoftext|>'],
-  t5: ['</s>', '<unk>', '<pad>'],
+  clip: {
+    bos_token: '<|startoftext|>',
+    eos_token: '<|endoftext|>',
+    unk_token: '<|endoftext|>',
+    pad_token: '<|endoftext|>',
+  },
+  t5: { eos_token: '</s>', unk_token: '<unk>', pad_token: '<pad>' },
 };
 
 /**
@@ -67,7 +77,7 @@ export async function loadTokenizer(
   };
   const { config } = files;
   const names = roleNames(files);
-  const pieces = whole === undefined ? await fromSentencePiece(folder) : undefined;
+  const pieces = whole === undefined ? await fromSentencePiece(root, folder) : undefined;
   const file = `${part}/${whole !== undefined ? 'tokenizer.json' : pieces !== undefined ? 'spiece.model' : 'vocab.json'}`;
   const json = object(
     whole ?? pieces ?? (await fromVocabulary(root, folder, names).catch(neither(part))),
@@ -102,6 +112,7 @@ export async function loadTokenizer(
   const length = wanted ?? own;
   const [before, behind] = tokenizer.frame;
   if (![...before, ...behind].every(Number.isInteger)) throw noTokenizer(file);
+  const [padded, truncated] = [sideOf('padding', files, json), sideOf('truncation', files, json)];
   const written = (prompt: string): string => {
     if (!several || tokenizer.vectors.size === 0) return prompt;
     const tokens = tokenizer.tokens(prompt).map(({ token }) => token);
@@ -114,12 +125,43 @@ export async function loadTokenizer(
     pad,
     pieces: (prompt) => ids(written(prompt)),
     encode(prompt) {
-      const all = [...before, ...ids(written(prompt)), ...behind] as number[];
-      const cut = all.length > length ? [...all.slice(0, length - 1), eos] : all;
-      while (cut.length < length) cut.push(pad);
-      return cut;
+      const text = ids(written(prompt));
+      const long = before.length + text.length + behind.length > length;
+      // A tokenizer that puts nothing behind a text ends one that is cut all the same.
+      const end = long && behind.length === 0 ? [eos] : behind;
+      const room = Math.max(0, length - before.length - end.length);
+      const from = truncated === 'left' ? Math.max(0, text.length - room) : 0;
+      const kept = text.slice(from, from + room);
+      const whole = [...before, ...kept, ...end].slice(-length) as number[];
+      const ones = whole.map(() => 1);
+      const padding = Array<number>(Math.max(0, length - whole.length)).fill(pad);
+      const zeros = padding.map(() => 0);
+      return padded === 'left'
+        ? { ids: [...padding, ...whole], mask: [...zeros, ...ones] }
+        : { ids: [...whole, ...padding], mask: [...ones, ...zeros] };
     },
   };
+}
+
+/**
+ * The side of a text where it is padded or cut: tokenizer_config.json's word goes before that of
+ * tokenizer.json, as in transformers.
+ * @throws UserError when it is neither
+ */
+function sideOf(
+  what: 'padding' | 'truncation',
+  { config, part }: TokenFiles,
+  json: Json,
+): 'left' | 'right' {
+  const { direction } = object(json[what]);
+  const side = config[`${what}_side`] ?? (direction === 'Left' ? 'left' : 'right');
+  if (side === 'left' || side === 'right') return side;
+  const file = `${part}/tokenizer_config.json`;
+  throw new UserError(
+    'model-file-damaged',
+    `The model's ${file} has a ${what}_side that is neither left nor right.`,
+    { file },
+  );
 }
 
 const noTokenizer = (file: string): UserError =>
@@ -183,8 +225,9 @@ class Texts {
     const framed = framing?.post_process([''], null, true).tokens ?? [''];
     const at = framed.indexOf('');
     if (at === -1) throw new Error('it frames no text');
-    const id = (token: string) => this.id(token);
-    this.frame = [framed.slice(0, at).map(id), framed.slice(at + 1).map(id)];
+    const named = templateIds(json.post_processor);
+    const ids = (token: string): Ids => named.get(token) ?? [this.id(token)];
+    this.frame = [framed.slice(0, at).flatMap(ids), framed.slice(at + 1).flatMap(ids)];
   }
 
   id(token: string): number | undefined {
@@ -212,6 +255,25 @@ class Texts {
   }
 }
 
+/**
+ * The ids that a template's own table has for its special tokens: what these are called there need
+ * not be in the vocabulary (T5's template says </s>, whatever its end token is).
+ */
+function templateIds(processor: unknown): Map<string, readonly number[]> {
+  const { type, processors, special_tokens: table } = object(processor);
+  const found = new Map<string, readonly number[]>();
+  if (type === 'Sequence' && Array.isArray(processors)) {
+    for (const inner of processors)
+      for (const [token, ids] of templateIds(inner)) found.set(token, ids);
+  }
+  if (type !== 'TemplateProcessing') return found;
+  for (const [token, entry] of Object.entries(object(table))) {
+    const ids = numbers(object(entry).ids);
+    if (ids !== undefined) found.set(token, ids);
+  }
+  return found;
+}
+
 /** Says that the usual file is missing, where the ones that could stand in for it are as well. */
 const neither =
   (part: string) =>
@@ -226,8 +288,8 @@ const neither =
   };
 
 /** T5's tokenizer where only SentencePiece's own file is there. */
-async function fromSentencePiece(folder: string): Promise<Json | undefined> {
-  const bytes = await readFile(join(folder, 'spiece.model')).catch(() => undefined);
+async function fromSentencePiece(root: string, folder: string): Promise<Json | undefined> {
+  const bytes = await readIfThere(root, join(folder, 'spiece.model'));
   return bytes && tokenizerFromSentencePiece(bytes, `${basename(folder)}/spiece.model`);
 }
 
@@ -293,10 +355,8 @@ async function fromVocabulary(
   names: ReadonlyMap<string, string>,
 ): Promise<Json> {
   const vocab = object(await readJson(root, join(folder, 'vocab.json')));
-  let merges: string;
-  try {
-    merges = await readFile(join(folder, 'merges.txt'), 'utf8');
-  } catch {
+  const merges = await readIfThere(root, join(folder, 'merges.txt'));
+  if (merges === undefined) {
     const file = `${basename(folder)}/merges.txt`;
     throw new UserError('model-file-missing', `The model lacks ${file}.`, { file });
   }
@@ -346,6 +406,7 @@ async function fromVocabulary(
       byte_fallback: false,
       vocab,
       merges: merges
+        .toString('utf8')
         .split('\n')
         .map((line) => line.replace(/\r$/, ''))
         .filter((line) => line !== '' && !line.startsWith('#version')),

@@ -157,6 +157,17 @@ export interface ModelFacts {
   readonly defaultScheduler: string;
 }
 
+/** A provider that was not taken. */
+export interface PassedOver {
+  readonly name: string;
+  /** the end of a sentence, without its point */
+  readonly reason: string;
+  readonly kind: FailureKind;
+}
+
+/** What kept a graph from being loaded or run: too little memory, a device that is gone, or anything else. */
+export type FailureKind = 'memory' | 'lost' | 'other';
+
 /** What a loaded model is, for users and for checks. */
 export interface ModelInfo extends ModelFacts {
   /** the provider taken, such as 'cpu' */
@@ -164,7 +175,7 @@ export interface ModelInfo extends ModelFacts {
   /** of one model call on the CPU; absent for other providers */
   readonly threads?: number;
   /** why each provider before it was not taken */
-  readonly providersTried: readonly { readonly name: string; readonly reason: string }[];
+  readonly providersTried: readonly PassedOver[];
   /** what draws previews: 'decoder', 'linear' or 'vae' */
   readonly previewKind: string;
   readonly warnings: readonly string[];

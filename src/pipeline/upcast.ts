@@ -3,9 +3,10 @@
 // Field numbers are those of the ONNX repository's onnx/onnx.proto.
 
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { fromHalf } from './fp16.js';
 import { type Field, fields, fieldsByNumber, message, text, whole } from './protobuf.js';
+import { weightFile } from './weights.js';
 
 /** TensorProto.DataType */
 const FLOAT = 1;
@@ -29,13 +30,14 @@ interface Context {
  * The graph of a file in single precision, with its weights inside: at most 2 GB in all, as much as
  * a message may have.
  * @returns undefined where there are no halves in it
- * @throws NotProtobuf; whatever reading the files throws
+ * @throws NotProtobuf; UserError for weights that are missing or outside; whatever reading the files throws
  */
 export async function upcast(path: string): Promise<Uint8Array | undefined> {
   const model = await readFile(path);
   const files = new Map<string, Uint8Array>();
   for (const location of locations(model)) {
-    files.set(location, await readFile(join(dirname(path), location)));
+    const file = await weightFile(dirname(path), basename(path), location);
+    files.set(location, await readFile(file.path));
   }
   const context: Context = {
     halves: false,

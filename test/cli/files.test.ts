@@ -1,3 +1,5 @@
+// Files that the command line writes: whole or not at all.
+
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

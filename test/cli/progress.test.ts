@@ -1,3 +1,5 @@
+// The progress bar of `ylem imagine`, on terminals of every width and where there is none.
+
 import { describe, expect, it } from 'vitest';
 import { createProgress } from '../../src/cli/progress.js';
 

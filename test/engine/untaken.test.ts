@@ -3,10 +3,10 @@ import { expect, it } from 'vitest';
 import { untaken } from '../../src/engine/untaken.js';
 
 const providersTried = [
-  { name: 'cuda', reason: 'its libraries are not installed' },
-  { name: 'coreml', reason: 'there is none here' },
-  { name: 'dml', reason: 'there is none here' },
-];
+  { name: 'cuda', reason: 'its libraries are not installed', kind: 'other' },
+  { name: 'coreml', reason: 'there is none here', kind: 'other' },
+  { name: 'dml', reason: 'there is none here', kind: 'other' },
+] as const;
 const GPU = ['/dev/dri/renderD128'];
 
 it('is one line for each reason', () => {

@@ -1,4 +1,4 @@
-// Where a branch begins in the schedule.
+// Where a branch, or a run from an image, begins in the schedule.
 import { expect, it } from 'vitest';
 import { type BeginOptions, begin } from '../../src/pipeline/begin.js';
 import { createGenerator } from '../../src/pipeline/noise/generator.js';
@@ -35,3 +35,27 @@ it.each([
     expect(x).toEqual(scheduler.addNoise(predictedOriginal.data, noise, call));
   },
 );
+
+// diffusers: the inpainting pipelines raise for "number of pipeline steps is 0", image-to-image does
+// not, and PNDM's call beyond its steps is left to it.
+it('a strength that leaves no whole step: one call of PNDM from an image, none with a mask', async () => {
+  const of = { ...parameters, strength: 0.1 };
+  const { scheduler } = createScheduler(
+    { _class_name: 'PNDMScheduler', skip_prk_steps: true },
+    of.steps,
+  );
+  const latents = { data: new Float32Array(16), dims };
+  const encoding = {
+    parts: { inpaintChannels: 0 },
+    encode: async () => latents,
+  } as unknown as BeginOptions['family'];
+  const image = { data: new Float32Array(3 * 64), dims: [1, 3, 8, 8] };
+  const mask = { data: new Float32Array(64).fill(1), dims: [1, 1, 8, 8] };
+  const options = { family: encoding, scheduler, parameters: of, dims };
+  const { skipped } = await begin({ ...options, pixels: { image } });
+  expect(scheduler.timesteps.length - skipped).toBe(1);
+  await expect(begin({ ...options, pixels: { image, mask } })).rejects.toMatchObject({
+    identifier: 'strength-too-small',
+    context: { strength: 0.1, steps: 8, least: 10 },
+  });
+});

@@ -1,6 +1,6 @@
 // Every family's pictures, held against what diffusers paints with the same weights.
 
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
@@ -261,6 +261,33 @@ describe('the safety checker of a directory', () => {
     await expect(model.checkSafety(grey(1))).rejects.toThrow(/safety_checker\/model\.onnx/);
     await model.dispose();
   });
+
+  it('that cannot be looked at is not one that is missing, and is looked for again', async () => {
+    const folder = await folderOf('sd2');
+    await cp(SAFETY, folder, { recursive: true });
+    const [path, aside] = ['safety_checker', 'aside'].map((name) => join(folder, name));
+    await rename(path!, aside!);
+    await symlink('safety_checker', path!); // goes round in a circle, for every user
+    const model = await loadModel(folder, CPU);
+    const fault = {
+      identifier: 'model-file-damaged',
+      message: "The model's safety_checker/model.onnx cannot be read (ELOOP).",
+    };
+    await expect(model.hasSafetyChecker()).rejects.toMatchObject(fault);
+    await expect(model.checkSafety(grey(200))).rejects.toMatchObject(fault);
+    await unlink(path!);
+    await rename(aside!, path!);
+    expect(await model.checkSafety(grey(200))).toBe(true);
+    await model.dispose();
+  });
+
+  it('that is a file where there should be a folder is none', async () => {
+    const folder = await folderOf('sd2');
+    await writeFile(join(folder, 'safety_checker'), '');
+    const model = await loadModel(folder, CPU);
+    expect(await model.hasSafetyChecker()).toBe(false);
+    await model.dispose();
+  });
 });
 
 describe('what diffusers makes of a directory', () => {
@@ -284,20 +311,59 @@ describe('what diffusers makes of a directory', () => {
     for await (const _ of model.generate({ ...parameters, strength: 0.5 }, { init: { image } }))
       steps++;
     await model.dispose();
-    return { data, steps };
+    return { data, steps, info: model.info };
   }
 
   it('a UNet with guidance as an input that is named a Stable Diffusion goes by its rules', async () => {
-    const index = { 'model_index.json': { _class_name: 'StableDiffusionPipeline' } };
+    const named = { _class_name: 'StableDiffusionPipeline' };
     const bare = { _class_name: 'DDIMScheduler', steps_offset: 0, clip_sample: true };
     const mended = { ...bare, steps_offset: 1, clip_sample: false };
-    const scheduled = (config: object) => ({ 'scheduler/scheduler_config.json': config });
-    const named = await painted('lcm', { ...index, ...scheduled(bare) });
-    expect(named.data).toEqual((await painted('lcm', scheduled(mended))).data);
-    expect(named.data).not.toEqual((await painted('lcm', scheduled(bare))).data);
+    const scheduled = (config: object, index: object = {}) => ({
+      'model_index.json': { scheduler: ['diffusers', 'DDIMScheduler'], ...index },
+      'scheduler/scheduler_config.json': config,
+    });
+    const { data } = await painted('lcm', scheduled(bare, named));
+    expect(data).toEqual((await painted('lcm', scheduled(mended))).data);
+    expect(data).not.toEqual((await painted('lcm', scheduled(bare))).data);
     // The front is left out; a latent consistency pipeline spreads all steps over the rest.
-    expect((await painted('lcm', index)).steps).toBe(2);
+    expect((await painted('lcm', { 'model_index.json': named })).steps).toBe(2);
     expect((await painted('lcm', {})).steps).toBe(4);
+  });
+
+  it("the scheduler's class is the one that model_index.json names, whatever its own file says", async () => {
+    const named = 'DPMSolverMultistepScheduler';
+    const index = { 'model_index.json': { scheduler: ['diffusers', named] } };
+    const both = { ...index, 'scheduler/scheduler_config.json': { _class_name: named } };
+    const { data, info } = await painted('sdxl', index);
+    const agreed = await painted('sdxl', both);
+    expect(data).toEqual(agreed.data);
+    expect(data).not.toEqual((await painted('sdxl', {})).data);
+    expect(info.defaultScheduler).toBe('DPM++ 2M');
+    expect(agreed.info.warnings).toEqual([]);
+    expect(info.warnings).toEqual([
+      `The scheduler is ${named}, as model_index.json says; scheduler/scheduler_config.json says EulerDiscreteScheduler, which has no effect.`,
+    ]);
+  });
+
+  it('what is told of such a directory is what is painted, and by its own class it has few steps', async () => {
+    const folder = await folderOf('sdxl');
+    const entry = ['diffusers', 'LCMScheduler'];
+    await edit(folder, 'model_index.json', (index) => ({ ...index, scheduler: entry }));
+    const model = await loadModel(folder, CPU);
+    await model.dispose();
+    expect(model.info).toMatchObject({ defaultScheduler: 'LCM', defaultSteps: 4 });
+    const { facts, warnings } = await describeModel(folder);
+    expect(model.info).toMatchObject(facts!);
+    expect(warnings).toEqual(model.info.warnings);
+  });
+
+  it('a scheduler that is no JSON object is told as before, whatever the index names', async () => {
+    const folder = await folderOf('sdxl');
+    await writeFile(join(folder, 'scheduler/scheduler_config.json'), '[]');
+    await expect(loadModel(folder, CPU)).rejects.toMatchObject({ identifier: 'scheduler-config' });
+    const { facts, warnings } = await describeModel(folder);
+    expect(facts!.defaultScheduler).toBe('unknown');
+    expect(warnings).toEqual(['The scheduler configuration is not a JSON object.']);
   });
 
   it("a shift of the VAE's latents is for SD3 and Flux alone", async () => {

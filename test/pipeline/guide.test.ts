@@ -50,6 +50,12 @@ async function variant(
   const path = join(folder, 'scheduler/scheduler_config.json');
   const own = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
   await writeFile(path, JSON.stringify({ ...own, ...config }));
+  if (config?._class_name !== undefined) {
+    const index = join(folder, 'model_index.json');
+    const entries = JSON.parse(await readFile(index, 'utf8')) as object;
+    const scheduler = ['diffusers', config._class_name];
+    await writeFile(index, JSON.stringify({ ...entries, scheduler }));
+  }
   for (const [part, file] of Object.entries(graphs)) {
     await cp(join(VARIANTS, file), join(folder, part, 'model.onnx'));
   }

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InferenceSession } from 'onnxruntime-node';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { FLOAT, GraphBuilder } from '../../bench/support/onnx.js';
 import { UserError } from '../../src/errors.js';
 import { loadModel } from '../../src/pipeline/index.js';
@@ -14,6 +14,7 @@ import {
   AcceleratorLost,
   BUILT_IN,
   kindOf,
+  passedOver,
   providerOptions,
   runFailure,
   whyNot,
@@ -195,4 +196,58 @@ describe('why a provider was not taken', () => {
       expect(failure.message).toMatch(/tensorrt: /);
     },
   );
+});
+
+describe('a provider that was passed over', () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  /** Providers that have no memory for any graph. */
+  function full(...providers: readonly string[]): void {
+    const { create } = InferenceSession;
+    vi.spyOn(InferenceSession, 'create').mockImplementation(async (...args: unknown[]) => {
+      const options = args.at(-1) as InferenceSession.SessionOptions;
+      const [first] = options.executionProviders ?? [];
+      const name = typeof first === 'string' ? first : first?.name;
+      if (providers.includes(name ?? 'cpu'))
+        throw new Error('Failed to allocate memory for requested buffer of size 939524096');
+      return create.apply(InferenceSession, args as unknown as Parameters<typeof create>);
+    });
+  }
+
+  it.each([
+    ['Failed to allocate memory for requested buffer of size 1', 'memory'],
+    ['CUDA failure 700: an illegal memory access was encountered', 'lost'],
+    ['CUDA failure 100: no CUDA-capable device is detected', 'other'],
+  ])('is kept with the kind of failure: %s', async (message, kind) => {
+    expect(await passedOver('cuda', new Error(message))).toMatchObject({ name: 'cuda', kind });
+  });
+
+  it('for memory, as the only one, says so to programs as well', async () => {
+    full('cpu');
+    await expect(loadModel(MODEL, { providers: ['cpu'], threads: 1 })).rejects.toMatchObject({
+      identifier: 'no-provider',
+      message: "The model cannot run here: cpu: the model does not fit into this machine's memory.",
+      context: { kind: 'memory' },
+    });
+  });
+
+  it('for another reason is not told as one without memory', async () => {
+    await expect(loadModel(MODEL, { providers: ['abacus'] })).rejects.toMatchObject({
+      identifier: 'no-provider',
+      context: { kind: 'other' },
+    });
+  });
+
+  it.runIf(BUILT_IN.has('cuda'))('for memory leaves the model to the next one', async () => {
+    full('cuda');
+    const model = await loadModel(MODEL, { providers: ['cuda', 'cpu'], threads: 1 });
+    expect(model.info.providersTried).toEqual([
+      {
+        name: 'cuda',
+        reason: 'the model does not fit into the memory of the GPU (cuda)',
+        kind: 'memory',
+      },
+    ]);
+    await model.dispose();
+  });
 });

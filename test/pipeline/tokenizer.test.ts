@@ -1,7 +1,7 @@
 // Prompts become the token ids that transformers' tokenizers give.
 
 import { readFileSync } from 'node:fs';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,7 +28,7 @@ describe.each(['tokenizer.json', 'vocab.json and merges.txt'])('from %s', (kind)
   it.each(TOKENS)('$prompt', async ({ prompt, ids }) => {
     const root = kind === 'tokenizer.json' ? join(FIXTURES, 'models/tiny-sd') : older;
     const tokenizer = await loadTokenizer(root, 'tokenizer', 77);
-    expect(tokenizer.encode(prompt)).toEqual(ids);
+    expect(tokenizer.encode(prompt).ids).toEqual(ids);
   });
 });
 
@@ -50,7 +50,7 @@ describe('as transformers tokenizes', () => {
     const length = part === 'spiece' ? 48 : undefined;
     const tokenizer = await loadTokenizer(join(FIXTURES, root), part, length ?? 77, length);
     for (const row of rows)
-      expect([row.prompt, tokenizer.encode(row.prompt)]).toEqual([row.prompt, row[part]]);
+      expect([row.prompt, tokenizer.encode(row.prompt).ids]).toEqual([row.prompt, row[part]]);
   });
 
   it("refuses what is no SentencePiece model with the file's name", async () => {
@@ -116,7 +116,7 @@ describe('with added tokens', () => {
     const tokenizer = await loadTokenizer(root, 'tokenizer', 77, 77);
     for (const [i, prompt] of prompts.entries()) {
       const wanted = [...ids[i]!, ...Array<number>(77 - ids[i]!.length).fill(pad)];
-      expect([prompt, tokenizer.encode(prompt)]).toEqual([prompt, wanted]);
+      expect([prompt, tokenizer.encode(prompt).ids]).toEqual([prompt, wanted]);
     }
   });
 
@@ -125,7 +125,7 @@ describe('with added tokens', () => {
     async (of) => {
       await prepare(of.layout, files[of.name]!);
       const tokenizer = await loadTokenizer(root, 'tokenizer', 77, 77, false);
-      expect(tokenizer.encode(prompts[0]!).slice(0, of.plain.length)).toEqual(of.plain);
+      expect(tokenizer.encode(prompts[0]!).ids.slice(0, of.plain.length)).toEqual(of.plain);
     },
   );
 
@@ -163,4 +163,73 @@ describe('with added tokens', () => {
     const tokenizer = await loadTokenizer(root, 'tokenizer', 77);
     expect(() => tokenizer.encode('x '.repeat(200))).toThrow(UserError);
   });
+});
+
+// By transformers: see settings() in test/fixtures/tokenizers/make.py.
+describe('with other settings in its files', () => {
+  const { prompts, cases } = JSON.parse(
+    readFileSync(join(FIXTURES, 'tokenizers/settings.json'), 'utf8'),
+  ) as {
+    readonly prompts: readonly string[];
+    readonly cases: readonly {
+      readonly name: string;
+      readonly layout: string;
+      readonly edits: readonly (readonly [string, readonly string[], unknown])[];
+      readonly ids: readonly number[][];
+      readonly masks: readonly number[][];
+    }[];
+  };
+  const LAYOUTS: Readonly<Record<string, string>> = {
+    'tokenizer.json': 'models/tiny-sd/tokenizer',
+    'vocab.json': 'models/tiny-sd-variants/tokenizer',
+    T5: 'families/sd3/tokenizer_3',
+  };
+
+  let root: string;
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'ylem-'));
+  });
+  afterEach(() => rm(root, { recursive: true }));
+
+  async function set(file: string, [...way]: readonly string[], value: unknown): Promise<void> {
+    const path = join(root, 'tokenizer', file);
+    const whole = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+    const last = way.pop()!;
+    const at = way.reduce((inner, key) => inner[key] as Record<string, unknown>, whole);
+    at[last] = value;
+    await writeFile(path, JSON.stringify(whole));
+  }
+
+  it.each(cases)("$name: transformers' ids and mask", async ({ layout, edits, ids, masks }) => {
+    await cp(join(FIXTURES, LAYOUTS[layout]!), join(root, 'tokenizer'), { recursive: true });
+    for (const [file, way, value] of edits) await set(file, way, value);
+    const tokenizer = await loadTokenizer(root, 'tokenizer', 77, 20);
+    for (const [i, prompt] of prompts.entries()) {
+      const wanted = { prompt, ids: ids[i], mask: masks[i] };
+      expect({ prompt, ...tokenizer.encode(prompt) }).toEqual(wanted);
+    }
+  });
+
+  it.each(['padding_side', 'truncation_side'])('a %s that is no side is refused', async (key) => {
+    await cp(join(FIXTURES, LAYOUTS['vocab.json']!), join(root, 'tokenizer'), { recursive: true });
+    await set('tokenizer_config.json', [key], 'middle');
+    await expect(loadTokenizer(root, 'tokenizer', 77)).rejects.toMatchObject({
+      identifier: 'model-file-damaged',
+      message: `The model's tokenizer/tokenizer_config.json has a ${key} that is neither left nor right.`,
+    });
+  });
+
+  it.each(['merges.txt', 'spiece.model', 'added_tokens.json'])(
+    'a %s that cannot be read is not one that is missing',
+    async (file) => {
+      const folder = join(root, 'tokenizer');
+      await cp(join(FIXTURES, LAYOUTS['vocab.json']!), folder, { recursive: true });
+      await rm(join(folder, file), { force: true });
+      await mkdir(join(folder, file));
+      await expect(loadTokenizer(root, 'tokenizer', 77)).rejects.toMatchObject({
+        identifier: 'model-file-damaged',
+        message: `The model's tokenizer/${file} cannot be read (EISDIR).`,
+      });
+    },
+  );
 });

@@ -80,7 +80,7 @@ async function tryModel(trial: Extract<Trial, { kind: 'model' }>): Promise<Model
   const decode = performance.now() - decodeBegun;
   return {
     provider: model.info.provider,
-    providersTried: model.info.providersTried,
+    providersTried: model.info.providersTried.map(({ name, reason }) => ({ name, reason })),
     load,
     encode: model.timings.encode,
     step: stepped - model.timings.encode,

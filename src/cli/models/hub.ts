@@ -4,7 +4,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { downloadFile, listFiles, modelInfo } from '@huggingface/hub';
 import { UserError } from '../../errors.js';
-import { type HubModel, staysInside } from './names.js';
+import { staysInside } from '../../pipeline/inside.js';
+import type { HubModel } from './names.js';
 
 /** A file in a repository, pinned to a commit. */
 export interface RemoteFile {
@@ -24,8 +25,12 @@ const PATIENCE = 60_000;
 const TRIES = 5;
 /** s; a hub that asks for more is told about instead of waited for */
 const LONGEST_WAIT = 120;
-/** files in one repository beyond which a listing is not read on */
-const MOST_FILES = 20_000;
+/** files and folders in one repository beyond which a listing is not read on */
+const MOST_ENTRIES = 20_000;
+/** pages of one listing beyond which it is not read on: they may be empty, and each names a next one */
+const MOST_PAGES = 1000;
+/** bytes of one answer that is no file, unpacked: a hub's longest are some hundred KB */
+const LONGEST_ANSWER = 64 << 20;
 
 export class Hub {
   /** without a trailing slash */
@@ -98,22 +103,22 @@ export class Hub {
     const found: RemoteFile[] = [];
     await this.#api(model, async () => {
       found.length = 0;
-      let listed = 0;
+      let [entries, pages] = [0, 0];
+      const common = this.#common(model);
       const listing = listFiles({
-        ...this.#common(model),
+        ...common,
+        fetch: (input, init) => {
+          if (++pages > MOST_PAGES) throw tooMany(model, `${MOST_PAGES} pages of files`);
+          return common.fetch(input, init);
+        },
         repo: model.repository,
         revision: commit,
         recursive: true,
       });
       for await (const { type, path, size, oid, lfs } of listing) {
+        if (++entries > MOST_ENTRIES) throw tooMany(model, `${MOST_ENTRIES} files and folders`);
         if (typeof path !== 'string') throw this.#noHub();
         if (type !== 'file') continue;
-        if (++listed > MOST_FILES) {
-          throw new UserError(
-            'hub-too-many-files',
-            `${model.repository} has more than ${MOST_FILES} files: it is no model that Ylem can use.`,
-          );
-        }
         if (!staysInside(path)) continue;
         const [kind, hex, bytes] = lfs ? ['sha256', lfs.oid, lfs.size] : ['git-sha1', oid, size];
         const digits = kind === 'sha256' ? 64 : 40;
@@ -245,7 +250,7 @@ export class Hub {
             download(watch);
             return answer;
           }
-          const body = await answer.arrayBuffer();
+          const body = await this.#whole(answer);
           return new Response(body, { status: answer.status, headers: plain(answer.headers) });
         }
         await answer.body?.cancel();
@@ -270,6 +275,18 @@ export class Hub {
       if (wait >= 2) this.#say(`${problem}; waiting ${Math.round(wait)} s`);
       await this.pause(wait * 1000);
     }
+  }
+
+  /** The body of an answer; @throws UserError for one that is too long, which is then not read on */
+  async #whole(answer: Response): Promise<Blob> {
+    const chunks: Uint8Array<ArrayBuffer>[] = [];
+    let length = 0;
+    for await (const chunk of answer.body ?? []) {
+      length += chunk.length;
+      if (length > LONGEST_ANSWER) throw this.#noHub();
+      chunks.push(chunk);
+    }
+    return new Blob(chunks);
   }
 
   /** What the hub's refusal means to a user. X-Error-Code: huggingface_hub's errors.py. */
@@ -334,6 +351,13 @@ export class Hub {
   #outOfReach(reason: string): UserError {
     return new UserError('hub-out-of-reach', `${this.host} cannot be used: ${reason}.`);
   }
+}
+
+function tooMany({ repository }: HubModel, what: string): UserError {
+  return new UserError(
+    'hub-too-many-files',
+    `${repository} has more than ${what}: it is no model that Ylem can use.`,
+  );
 }
 
 /** The body was decoded while it was read: what describes its coded form is no longer true. */

@@ -1,6 +1,7 @@
 // Names of models: what the hub calls them, and the directories they are kept in.
 
 import { UserError } from '../../errors.js';
+import { DEVICES, staysInside } from '../../pipeline/inside.js';
 import { badArgument } from '../arguments.js';
 
 /** A model on the hub, at one revision. */
@@ -50,9 +51,6 @@ export function directoryName({ repository }: Pick<HubModel, 'repository'>): str
   return repository.replace('/', '--');
 }
 
-/** Windows takes these for devices, whatever ending they have. */
-const DEVICES = /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;
-
 /**
  * A name that is one plain directory below the models: no path, nothing hidden, no device.
  * @throws UserError 'bad-argument'
@@ -65,24 +63,6 @@ export function checkedName(text: string): string {
     );
   }
   return name;
-}
-
-/**
- * Whether the path of a file, as a hub or a graph names it, stays inside the model's directory on
- * every platform: neither absolute nor with `..`, backslashes, drive letters or control characters.
- */
-export function staysInside(path: string): boolean {
-  const sound = path.split('/').every(
-    (segment) =>
-      segment !== '' &&
-      segment !== '.' &&
-      segment !== '..' &&
-      Buffer.byteLength(segment) <= 255 &&
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are refused here
-      !/[\\:\u0000-\u001f\u007f]|[. ]$/.test(segment) &&
-      !DEVICES.test(segment),
-  );
-  return sound && path.length <= 1000;
 }
 
 /**

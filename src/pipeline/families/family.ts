@@ -15,9 +15,9 @@
 // - Init images: `encode` gives the scaled latents of pixels, drawing from the generator it is given
 //   where the graph leaves the drawing to us.
 
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NoisePredictor } from '../denoise.js';
+import { statIfThere } from '../files.js';
 import { type Json, object } from '../json.js';
 import type { NoiseGenerator } from '../noise/generator.js';
 import type { ScheduleExtras } from '../schedulers/scheduler.js';
@@ -158,8 +158,8 @@ export async function graph(source: FamilySource, part: string): Promise<Graph> 
   return opened;
 }
 
-/** Whether a folder of the directory has a graph. */
+/** Whether a folder of the directory has a graph. @throws UserError when that cannot be found out */
 export async function hasGraph(source: FamilySource, part: string): Promise<boolean> {
-  const found = await stat(join(source.root, part, 'model.onnx')).catch(() => undefined);
+  const found = await statIfThere(source.root, join(source.root, part, 'model.onnx'));
   return found?.isFile() === true;
 }

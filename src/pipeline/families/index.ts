@@ -6,8 +6,9 @@ import { UserError } from '../../errors.js';
 import { takeFractions } from '../fractional.js';
 import { object } from '../json.js';
 import { readOnnxHeader } from '../onnx-header.js';
-import { parseSchedulerConfig } from '../schedulers/index.js';
+import { readSchedulerFile } from '../scheduler-file.js';
 import { type Graph, openBytes, openGraph, readJson, type SessionOptions } from '../session.js';
+import { graphFiles } from '../weights.js';
 import type { Family, FamilyLoader } from './family.js';
 import { flux } from './flux.js';
 import { lcm } from './lcm.js';
@@ -32,12 +33,7 @@ export async function loadFamily(root: string, session: SessionOptions): Promise
   const { denoiser, notice } = await openDenoiser(root, denoiserPart, session);
   const opened: Graph[] = [denoiser];
   const config = await readJson(root, join(root, denoiserPart, 'config.json'), true);
-  const scheduler = await readJson(
-    root,
-    join(root, 'scheduler', 'scheduler_config.json'),
-    true,
-    parseSchedulerConfig,
-  );
+  const { config: scheduler } = await readSchedulerFile(root, index);
   const loader = chooseFamily(className, denoiser, denoiserPart);
   return loader.load({
     root,
@@ -69,6 +65,7 @@ async function openDenoiser(
     return { denoiser: await openGraph(root, path, session), notice: [] };
   const { size } = await stat(path);
   if (size <= EDITABLE) {
+    await graphFiles(root, `${part}/model.onnx`); // before anything of it is opened
     const bytes = await readFile(path);
     const denoiser = takeFractions(bytes)
       ? await openBytes(bytes, session, `${part}/model.onnx`, dirname(path)).catch(() => undefined)

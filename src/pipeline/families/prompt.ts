@@ -112,9 +112,7 @@ export class PromptEncoder {
     const key = JSON.stringify([text, weighting, clipSkip]);
     let states = this.#kept.get(key);
     if (states === undefined) {
-      states = weighting
-        ? await this.#weighted(text, clipSkip)
-        : await this.states(this.tokenizer.encode(text), clipSkip);
+      states = weighting ? await this.#weighted(text, clipSkip) : await this.#plain(text, clipSkip);
     } else {
       this.#kept.delete(key);
     }
@@ -134,6 +132,11 @@ export class PromptEncoder {
     return this.encode(words, { ...request, weighting: false, clipSkip: 0 });
   }
 
+  #plain(text: string, clipSkip: number): Promise<TextStates> {
+    const { ids, mask } = this.tokenizer.encode(text);
+    return this.states(ids, clipSkip, mask);
+  }
+
   async #weighted(text: string, clipSkip: number): Promise<TextStates> {
     const chunks = chunksOf(text, this.tokenizer);
     const hidden: FloatTensor[] = [];
@@ -149,9 +152,14 @@ export class PromptEncoder {
   /**
    * What the graph makes of one chunk of ids, special ones included.
    * @param clipSkip layers left out at the end
+   * @param mask 0 for ids that are padding, else 1; absent: what is padding is seen by the ids
    */
-  async states(ids: readonly number[], clipSkip = 0): Promise<TextStates> {
-    const outputs = await this.#run(ids);
+  async states(
+    ids: readonly number[],
+    clipSkip = 0,
+    mask: readonly number[] = unpadded(ids, this.tokenizer),
+  ): Promise<TextStates> {
+    const outputs = await this.#run(ids, mask);
     const last = this.#layer === 'last';
     const name =
       last && clipSkip === 0
@@ -166,11 +174,15 @@ export class PromptEncoder {
     };
   }
 
-  #run(ids: readonly number[]) {
+  /** Padding is masked for the encoders that were trained so; the others see all. */
+  #run(ids: readonly number[], mask: readonly number[]) {
     return this.graph.run({
       input_ids: this.graph.feed('input_ids', ids, [1, ids.length]),
       ...(this.graph.inputs.has('attention_mask') && {
-        attention_mask: this.graph.feed('attention_mask', this.#mask(ids), [1, ids.length]),
+        attention_mask: this.graph.feed('attention_mask', this.#masked ? mask : mask.map(() => 1), [
+          1,
+          ids.length,
+        ]),
       }),
     });
   }
@@ -178,8 +190,9 @@ export class PromptEncoder {
   /** The encoder's last layer norm, from a prompt that is always the same. */
   async #norm(): Promise<LayerNorm> {
     if (this.#finalNorm !== undefined) return this.#finalNorm;
-    const ids = this.tokenizer.encode('A red fox and 12 blue birds, painted by the sea at night.');
-    const outputs = await this.#run(ids);
+    const sentence = 'A red fox and 12 blue birds, painted by the sea at night.';
+    const { ids, mask } = this.tokenizer.encode(sentence);
+    const outputs = await this.#run(ids, mask);
     const before = this.#layers.at(-1)!;
     const norm = fitLayerNorm(
       floats(outputs[before], before),
@@ -204,11 +217,16 @@ export class PromptEncoder {
           { value: clipSkip, min: 0, max },
         );
   }
+}
 
-  /** Ones, but zeros over the padding for the encoders that were trained so. */
-  #mask(ids: readonly number[]): number[] {
-    const { eos } = this.tokenizer;
-    const end = this.#masked ? ids.indexOf(eos) : -1;
-    return ids.map((_, i) => (end === -1 || i <= end ? 1 : 0));
-  }
+/**
+ * The mask of a chunk that ends with its end token and padding, one of either or of both alike: ones,
+ * but zeros over the padding.
+ */
+function unpadded(ids: readonly number[], { eos, pad }: PromptTokenizer): number[] {
+  let end = ids.length;
+  while (end > 0 && ids[end - 1] === pad) end--;
+  // Where both are the same, the first of them is the end.
+  if (pad === eos) end++;
+  return ids.map((_, i) => (i < end ? 1 : 0));
 }

@@ -48,6 +48,9 @@ async function load(source: FamilySource): Promise<Family> {
     layer: 'penultimate',
   });
   encoders.push(last);
+  // diffusers takes the pooled state of the first encoder that projects, which most models' first
+  // does not.
+  const pooling = encoders.find(({ graph }) => graph.outputs.has('text_embeds')) ?? last;
   const denoiser = new Denoiser(source.denoiser, { sample: 'sample' });
   const vae = await Vae.load(source, { scalingFactor: 0.13025, normalised: true });
   const sizes = unetSizes(source, denoiser, vae, 'sdxl', 128);
@@ -60,7 +63,7 @@ async function load(source: FamilySource): Promise<Family> {
   async function embeddings(text: string, request: Conditioning): Promise<Conditions> {
     const states = [];
     for (const encoder of encoders) states.push(await encoder.encode(text, request));
-    const pooled = states.at(-1)!.pooled;
+    const pooled = states[encoders.indexOf(pooling)]!.pooled;
     if (pooled === undefined) throw new Error('text_encoder_2 gives no text_embeds');
     return {
       encoder_hidden_states: joinFeatures(states.map(({ hidden }) => hidden)),

@@ -18,6 +18,7 @@ import type { ModelCheck } from '../../../src/cli/models/inspect.js';
 import type { ListedModel } from '../../../src/cli/models/list.js';
 import { ylem } from '../../support/command.js';
 import { filesOf, HubStandIn } from '../../support/hub.js';
+import { addWeight } from '../../support/weights.js';
 
 const HYDROGEN = fileURLToPath(new URL('../../../models/hydrogen', import.meta.url));
 const FIXTURES = fileURLToPath(new URL('../../fixtures/models/', import.meta.url));
@@ -106,6 +107,11 @@ describe('ylem models check', () => {
       'weights that are gone',
       (at: string) => rm(join(at, 'unet/model.onnx_data')),
       /lacks unet\/model\.onnx_data/,
+    ],
+    [
+      'weights that lie elsewhere',
+      (at: string) => addWeight(join(at, 'unet/model.onnx'), '../../../etc/passwd'),
+      /weights of the model's unet\/model\.onnx would lie outside/,
     ],
     [
       'a graph that is gone',

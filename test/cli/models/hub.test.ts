@@ -1,8 +1,10 @@
-// The hub's patience: what one try suffers is not held against the next one.
+// The hub's patience: what one try suffers is not held against the next one, and what has no end is
+// not waited for.
 
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Hub } from '../../../src/cli/models/hub.js';
 import { HubStandIn } from '../../support/hub.js';
@@ -54,5 +56,59 @@ describe('a download', () => {
       front.closeAllConnections();
       front.close();
     }
+  });
+});
+
+describe('a listing', () => {
+  let asked = 0;
+  let server: Server;
+  /** What the files come to on a server that answers every request alike. */
+  async function listingOf(headers: Record<string, string>, body: string | Uint8Array) {
+    asked = 0;
+    server = createServer((request, response) => {
+      asked++;
+      const next = `<http://${request.headers.host}/api/next?cursor=${asked}>; rel="next"`;
+      response.writeHead(200, { 'content-type': 'application/json', link: next, ...headers });
+      response.end(body);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const { signal } = new AbortController();
+    return new Hub({ HF_ENDPOINT: `http://127.0.0.1:${port}` }, signal).files(MODEL, commit);
+  }
+  afterEach(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+
+  it('of folders without end is not read on', async () => {
+    const folder = { type: 'directory', oid: 'a'.repeat(40), size: 0, path: 'folder' };
+    const page = JSON.stringify(Array.from({ length: 1000 }, () => folder));
+    await expect(listingOf({}, page)).rejects.toMatchObject({
+      identifier: 'hub-too-many-files',
+      message: expect.stringMatching(/^somebody\/tiny has more than 20000 files and folders: /),
+    });
+    expect(asked).toBe(21);
+  });
+
+  it('of empty pages without end is not read on', async () => {
+    await expect(listingOf({}, '[]')).rejects.toMatchObject({
+      identifier: 'hub-too-many-files',
+      message: expect.stringMatching(/^somebody\/tiny has more than 1000 pages of files: /),
+    });
+    expect(asked).toBe(1000);
+  });
+
+  it('that unpacks to more than any hub has to say is not read on', async () => {
+    const spaces = ' '.repeat(1 << 20);
+    const parts = ['[', ...Array.from({ length: 65 }, () => spaces), ']'];
+    const bomb = Buffer.concat(parts.map((part) => gzipSync(part)));
+    expect(bomb.length).toBeLessThan(1 << 20);
+    await expect(listingOf({ 'content-encoding': 'gzip', link: '' }, bomb)).rejects.toMatchObject({
+      identifier: 'hub-out-of-reach',
+      message: expect.stringMatching(/does not answer like a Hugging Face hub/),
+    });
+    expect(asked).toBe(1);
   });
 });

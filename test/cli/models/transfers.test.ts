@@ -1,3 +1,5 @@
+// What a download shows on its way, and the sizes, times and tables of `ylem models`.
+
 import { describe, expect, it } from 'vitest';
 import { createTransfers } from '../../../src/cli/models/transfers.js';
 import { painter, sizeText, table, timeText } from '../../../src/cli/style.js';
