@@ -1,5 +1,5 @@
 // The house's rules: who may import whom, where the heavy packages may be, and that each source file
-// says in its first line what it is for.
+// and each test says in its first line what it is for.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix, relative, sep } from 'node:path';
@@ -259,14 +259,18 @@ describe('packages', () => {
   });
 });
 
-test('every source file says in its first line what it is for', () => {
-  const directive = /^(?:\/\/|\/\*) ?(?:@ts-|biome-ignore)/;
-  const silent = files.filter((file) => {
-    if (!/\.(?:ts|js|mjs|css)$/.test(file)) return false;
-    // Lines that speak to the tools may stand before it.
-    const lines = readFileSync(join(SRC, file), 'utf8').split('\n');
-    const first = lines.find((line) => !directive.test(line)) ?? '';
-    return !/^(?:\/\/|\/\*+) ?\S.{5,}/.test(first);
-  });
-  expect(silent).toEqual([]);
-});
+test.each(['src', 'test'])(
+  'every source file in %s/ says in its first line what it is for',
+  (part) => {
+    const directive = /^(?:\/\/|\/\*) ?(?:@ts-|biome-ignore)/;
+    const folder = join(dirname(SRC), part);
+    const silent = filesBelow(folder).filter((file) => {
+      if (!/\.(?:ts|js|mjs|mts|css)$/.test(file)) return false;
+      // Lines that speak to the tools may stand before it.
+      const lines = readFileSync(join(folder, file), 'utf8').split('\n');
+      const first = lines.find((line) => !directive.test(line)) ?? '';
+      return !/^(?:\/\/|\/\*+) ?\S.{5,}/.test(first);
+    });
+    expect(silent).toEqual([]);
+  },
+);

@@ -33,7 +33,8 @@ export const FIRST_VIEW: View = {
   kind: 'sheet',
   frames: 9,
   order: 'reading',
-  show: 'prediction',
+  // Out of the noise, as it was: what the model expects looks like the picture from the first step on.
+  show: 'latents',
   step: 0,
 };
 

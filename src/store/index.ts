@@ -69,7 +69,7 @@ export async function openStore(directory: string): Promise<Store> {
     },
     deliveryStarted: (id, at) => thread.call('deliveryStarted', [id, at]),
     delivered: (id, messageId) => thread.call('delivered', [id, messageId]),
-    steps: (id) => thread.call('steps', [id]),
+    steps: (id, last) => thread.call('steps', [id, last]),
     step: (id, index) => thread.call('step', [id, index]),
     file: (id) => thread.call('file', [id]),
     remove: (id) => thread.call('remove', [id]),

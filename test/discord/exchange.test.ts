@@ -80,3 +80,20 @@ test('a private "thinking" becomes the sentence', async () => {
     'PATCH /webhooks/1/tok/messages/@original',
   ]);
 });
+
+test('a refused press on a button is told to the one who pressed alone', async () => {
+  await exchange.deferUpdate();
+  await exchange.refuse('Not like this.');
+  expect(ways()).toEqual(['POST /interactions/2/tok/callback', 'POST /webhooks/1/tok']);
+  expect(JSON.parse(calls[1]?.body ?? '{}')).toMatchObject({
+    flags: 64,
+    content: 'Not like this.',
+  });
+});
+
+test('no more choices are sent than Discord takes', async () => {
+  const choices = Array.from({ length: 40 }, (_, i) => ({ name: `choice ${i}`, value: `${i}` }));
+  await exchange.choices(choices);
+  const sent = JSON.parse(calls[0]?.body ?? '{}');
+  expect(sent).toEqual({ type: 8, data: { choices: choices.slice(0, 25) } });
+});

@@ -1,3 +1,5 @@
+// Waiting for something, but not for too long.
+
 import { expect, test } from 'vitest';
 import { within } from '../../src/discord/patience.js';
 

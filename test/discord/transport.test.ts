@@ -264,6 +264,27 @@ test('a private reply whose every token is dead ends with the notice that tells 
   expect(calls[1]?.body.content).toBe('a private picture has ended');
 });
 
+test.each([
+  ['cannot be taken just now', 503, 0, 'later'],
+  ['is a bug', 400, 50_035, 'refused'],
+] as const)(
+  'a private message that %s is not replaced by the notice',
+  async (_name, status, code, kind) => {
+    const { transport: t } = transport({
+      messageId: '77',
+      ephemeral: true,
+      tokenExpiresAt: Date.now() - 1,
+    });
+    t.relieve(LATER);
+    answer = () => ({ status, json: { code, message: 'no' } });
+    await expect(t.send(textOnly('the secret prompt'), true)).rejects.toSatisfy(
+      (error) => failureOf(error).kind === kind,
+    );
+    expect(ways()).toEqual(['POST /webhooks/1/later?wait=true']);
+    expect(t.noticed).toBe(false);
+  },
+);
+
 test('a follow-up whose making was not confirmed is found again instead of made twice', async () => {
   const { transport: t, learned } = transport({ messageId: null });
   answer = (call) => {

@@ -1,6 +1,7 @@
 // Every command and button through a real bot process, as people use them.
 
 import { MessageFlags } from 'discord-api-types/v10';
+import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { APIMessage, SandboxInteraction } from '../../src/sandbox/types.js';
 import {
@@ -232,14 +233,12 @@ test('/steps says in a sentence what each view shows', async () => {
   const opened = await user.click(message, /^steps:/);
   const told = async (sentence: string) =>
     opened.waitFor((m) => m.attachments.length > 0 && m.content.includes(`\n-# ${sentence}`));
-  let panel = await told('What the model expected the picture to become, after each step.');
-  expect(panel.attachments[0]?.description).toMatch(
-    /^How it came to be, 4 frames\. What the model/,
-  );
+  let panel = await told('The picture itself after each step, noise and all.');
+  expect(panel.attachments[0]?.description).toMatch(/^How it came to be, 4 frames\. The picture/);
   await user.click(panel, /:show$/);
-  panel = await told('The picture itself after each step, noise and all.');
+  panel = await told('What the model expected the picture to become, after each step.');
   await user.select(panel, /:choose$/, ['3']);
-  panel = await told('The picture itself after this step, noise and all.');
+  panel = await told('What the model expected the picture to become, after this step.');
   expect(panel.content).toContain('**Step 3 of 4**');
   await user.click(panel, /:changes$/);
   await told('A tall bar: this step changed much.');
@@ -282,6 +281,15 @@ test('a step that a picture does not have is told privately, with how many it ha
   const { user } = await imagine({ steps: 5 });
   const message = await refusal(await user.command('steps', { step: 99 }));
   expect(message.content).toBe('This picture has 5 steps; there is no step 99.');
+});
+
+test('the last step of a picture can be shown as well as its first', async () => {
+  const { user } = await imagine({ steps: 5 });
+  for (const step of [1, 5]) {
+    const opened = await user.command('steps', { step });
+    const panel = await opened.waitFor((m) => m.content !== '');
+    expect(panel.content).toContain(`Step ${step} of 5`);
+  }
 });
 
 test('a picture of two steps offers no more frames than it has', async () => {
@@ -327,6 +335,20 @@ test('Vary goes on from a late step for a near copy and from an early one for an
   const panel = await opened.waitFor((m) => m.attachments.length > 0);
   await user.click(panel, /:first$/);
   await opened.waitFor((m) => m.content.includes('Step 1 of 10'));
+});
+
+test('each Vary has noise of its own, whose seed is told and stands in the file', async () => {
+  const { user, message } = await imagine({ seed: 52, steps: 10 });
+  const vary = async () => {
+    const branch = await done(await user.click(message, /^vary:.*:subtle$/));
+    const seed = /new noise \(seed `(\d+)`\)/.exec(branch.content)?.[1];
+    const file = await bytes(branch);
+    const infotext = /parameters\0([\s\S]*?Version: \w+)/.exec(file.toString('latin1'))?.[1];
+    expect(infotext).toContain('Seed: 52,');
+    expect(infotext).toContain(`Branch seed: ${seed},`);
+    return sharp(file).raw().toBuffer();
+  };
+  expect((await vary()).equals(await vary())).toBe(false);
 });
 
 test('Edit opens with the parameters and paints what is sent', async () => {
@@ -402,6 +424,21 @@ test('Cancel and /cancel drop the picture and say so', async () => {
   await second.waitFor((m) => m.content.includes('Cancelled.'));
   await third.waitFor((m) => m.content.includes('Cancelled.'));
   expect((await refusal(await user.command('cancel'))).content).toContain('Nothing');
+});
+
+test('/cancel gives up the newest of yours alone', async () => {
+  const user = world.sandbox.user('ada');
+  const ask = (prompt: string) => user.command('imagine', { prompt, steps: 150, size: '128x128' });
+  const first = await ask('the oldest');
+  const second = await ask('the middle');
+  const third = await ask('the newest');
+  await third.waitFor((m) => customIds(m).some((id) => id.startsWith('cancel:')));
+  expect((await refusal(await user.command('cancel'))).content).toBe('Cancelled one picture.');
+  await third.waitFor((m) => m.content.includes('Cancelled.'));
+  const left = await user.autocomplete('cancel', 'which', 'the');
+  expect(left.map((choice) => choice.name)).toEqual(['the oldest', 'the middle']);
+  await user.command('cancel', { which: 'all' });
+  for (const each of [first, second]) await each.waitFor((m) => m.content.includes('Cancelled.'));
 });
 
 test('/queue tells what runs and where yours stand, and waiting replies tell their place', async () => {

@@ -1,3 +1,5 @@
+// Errors of the engine process as the bot gets them over the channel between the two.
+
 import { deserialize, serialize } from 'node:v8';
 import { describe, expect, it } from 'vitest';
 import { EngineFault, fromWire, toWire } from '../../src/engine/protocol.js';

@@ -1,3 +1,5 @@
+// When a silent engine is taken for a dead one, with ticks instead of a clock.
+
 import { describe, expect, it } from 'vitest';
 import { Watchdog } from '../../src/engine/watchdog.js';
 

@@ -178,6 +178,22 @@ export function queueContract(name: string, open: OpenQueueFunction): void {
       expect(started.slice(3)).toEqual(['b1', 'c1', 'a4']);
     });
 
+    test('the list is the order in which jobs start, what runs already counted in', async () => {
+      const queue = await fresh(PLENTY, 2);
+      hold(queue, ['a1'], { work: 1e9 });
+      hold(queue, ['b1']);
+      await until(() => expect(started).toEqual(['a1', 'b1']));
+      // b's place is free first: c goes before a, who has one running still.
+      hold(queue, ['a2', 'c1']);
+      const listed = queue.list().map((e) => e.id);
+      expect(listed).toEqual(['a1', 'b1', 'c1', 'a2']);
+      job('b1').finish();
+      await until(() => expect(started).toHaveLength(3));
+      job('c1').finish();
+      await until(() => expect(started).toHaveLength(4));
+      expect(started).toEqual(listed);
+    });
+
     test('who comes again at once waits for one turn of each other', async () => {
       const queue = await fresh();
       hold(queue, ['a1', 'a2', 'a3', 'b1', 'b2', 'b3']);

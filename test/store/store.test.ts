@@ -227,6 +227,14 @@ describe('kept steps', () => {
     expect(await store.get('g1')).toMatchObject({ stepIndex: 5, stepTotal: 20 });
   });
 
+  test('are given up to the one that is named', async () => {
+    const store = await freshStore();
+    await store.create(newGeneration('g1'));
+    for (const index of [1, 2, 3, 4]) await store.keepStep('g1', exactStep(index));
+    expect((await store.steps('g1', 2)).map((step) => step.index)).toEqual([1, 2]);
+    expect(await store.steps('g1', 9)).toHaveLength(4);
+  });
+
   test('leave one checkpoint, the newest, which goes when the generation has ended', async () => {
     const store = await freshStore();
     await store.create(newGeneration('g1'));
