@@ -31,10 +31,8 @@ const PARTING = 500;
  */
 export async function serve(config: Config, engines: EnginePool, logger: Logger): Promise<void> {
   // While the engines load, everything else starts.
-  const [host, store] = await Promise.all([
-    discordOrSandbox(config),
-    openStore(config.dataDirectory),
-  ]);
+  const opened = openStore(config.dataDirectory);
+  const [host, store] = await Promise.all([discordOrSandbox(config, opened), opened]);
   const queue = createLocalQueue(config.queue, engines.size);
   const rest = new MessageRest(host.apiBase, host.token);
   const { noise, promptWeighting: weighting } = config;

@@ -19,12 +19,17 @@ async function run(args: readonly string[]): Promise<number> {
       return (await import('./cli/doctor/index.js')).doctor(rest);
     case 'start':
       expectNothing(command, rest);
+      serves = true;
       await (await import('./main.js')).start();
       return 0;
-    case 'sandbox':
+    case 'sandbox': {
       expectNothing(command, rest);
-      await (await import('./sandbox/main.js')).main();
+      const { sandbox } = (await import('./cli/settings.js')).settings();
+      serves = true;
+      const { main } = await import('./sandbox/main.js');
+      await main({ port: sandbox.port, fixedPort: !sandbox.portMayDiffer });
       return 0;
+    }
     case 'help':
       if (rest[0] !== undefined) return run([rest[0], '--help']);
       process.stdout.write(HELP);
@@ -54,12 +59,18 @@ function complain(message: string): 2 {
   return 2;
 }
 
-// Whoever reads may stop early, as `head` does. The bot goes on without a reader of its log.
-const serves = process.argv[2] === 'start' || process.argv[2] === 'sandbox';
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    if (!serves) process.exit(0);
+/** A bot goes on without its log, whether nobody reads it any more or the disk is full. */
+let serves = false;
+for (const [name, stream] of [
+  ['stdout', process.stdout],
+  ['stderr', process.stderr],
+] as const) {
+  stream.on('error', ({ code }: NodeJS.ErrnoException) => {
+    if (serves) return;
+    // Whoever reads may stop early, as `head` does.
+    if (code === 'EPIPE') process.exit(0);
+    if (name === 'stdout') complain(`stdout cannot be written (${code}).`);
+    process.exit(1);
   });
 }
 

@@ -1,9 +1,9 @@
 // The environment, parsed once: every variable with its default and range, and one error that
 // lists all that is wrong. `.env.example` explains the same variables; a test keeps the two alike.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse, populate } from 'dotenv';
 import * as v from 'valibot';
@@ -181,11 +181,15 @@ const hosts = v.pipe(
  * schema says what is allowed.
  */
 const SCHEMA = v.object({
-  // Other hosts have tokens of other shapes: only what no header can hold is refused, and 'Bot ...'.
+  // Other hosts have tokens of other shapes: only what no header can hold is refused, 'Bot ...', and
+  // the quotes that some tools (`docker --env-file`) take for a part of the value.
   DISCORD_TOKEN: v.optional(
     v.pipe(
       v.string(),
-      v.regex(/^[\x21-\x7e]+$/, 'a bot token alone, without blanks and without "Bot" before it'),
+      v.regex(
+        /^(?!["'`])[\x21-\x7e]+(?<!["'`])$/,
+        'a bot token alone, without blanks, without quotes around it and without "Bot" before it',
+      ),
     ),
   ),
   DISCORD_API_BASE: v.optional(httpBase, 'https://discord.com/api'),
@@ -256,6 +260,10 @@ export function loadConfig(env: NodeJS.ProcessEnv = environment()): Config {
     });
   }
   const values = parsed.output;
+  const modelsDirectory =
+    values.YLEM_MODELS_DIR === undefined
+      ? fileURLToPath(new URL('../models', import.meta.url))
+      : path(values.YLEM_MODELS_DIR);
   return deepFreeze({
     discord: {
       token: values.DISCORD_TOKEN,
@@ -263,11 +271,11 @@ export function loadConfig(env: NodeJS.ProcessEnv = environment()): Config {
       guildId: values.DISCORD_GUILD_ID,
     },
     dataDirectory: path(values.YLEM_DATA_DIR),
-    modelDirectory: values.YLEM_MODEL === undefined ? embeddedModel() : path(values.YLEM_MODEL),
-    modelsDirectory:
-      values.YLEM_MODELS_DIR === undefined
-        ? fileURLToPath(new URL('../models', import.meta.url))
-        : path(values.YLEM_MODELS_DIR),
+    modelDirectory:
+      values.YLEM_MODEL === undefined
+        ? embeddedModel()
+        : modelNamed(values.YLEM_MODEL, modelsDirectory),
+    modelsDirectory,
     modelMemory: values.YLEM_MODEL_MEMORY,
     safety: values.YLEM_SAFETY,
     providers: values.YLEM_PROVIDERS,
@@ -289,13 +297,24 @@ export function loadConfig(env: NodeJS.ProcessEnv = environment()): Config {
   });
 }
 
+/** A directory; where there is none of that path, a model by its name in `ylem models list`. */
+function modelNamed(text: string, modelsDirectory: string): string {
+  const directory = path(text);
+  const name = text.replace('/', '--');
+  if (existsSync(directory) || /^\.|[\\/]/.test(name)) return directory;
+  if (name === basename(embeddedModel())) return embeddedModel();
+  const named = join(modelsDirectory, name);
+  return existsSync(named) ? named : directory;
+}
+
 /** The directory of the embedded model, which comes with the package. */
 export function embeddedModel(): string {
   return fileURLToPath(new URL('../models/hydrogen', import.meta.url));
 }
 
 /**
- * The process's variables with those of `.env` in the working directory.
+ * The process's variables with those of `.env` in the working directory, also for those that are
+ * there and empty.
  * @throws UserError 'config-invalid' for a file that is there and cannot be read: its settings must
  *   not be passed over in silence
  */
@@ -312,7 +331,11 @@ function environment(): NodeJS.ProcessEnv {
   if (file.includes(0)) {
     throw new UserError('config-invalid', 'The file .env is not in UTF-8; save it as UTF-8.');
   }
-  populate(process.env as Record<string, string>, parse(file));
+  const set = parse(file);
+  for (const name of Object.keys(set)) {
+    if (process.env[name]?.trim() === '') delete process.env[name];
+  }
+  populate(process.env as Record<string, string>, set);
   return process.env;
 }
 
@@ -323,15 +346,17 @@ function warningsOf(given: Readonly<Record<string, string | undefined>>): string
       'REDIS_URL is set, but this version runs its queue in the bot process and does not use Redis.',
     );
   }
-  const models = given.YLEM_MODELS_DIR;
-  if (models !== undefined && !existsSync(path(models))) {
-    warnings.push(
-      `YLEM_MODELS_DIR names ${path(models)}, which does not exist: no models are offered from there.`,
-    );
+  if (given.YLEM_MODELS_DIR !== undefined) {
+    const models = path(given.YLEM_MODELS_DIR);
+    const entry = statSync(models, { throwIfNoEntry: false });
+    if (entry?.isDirectory() !== true) {
+      const fault = entry === undefined ? 'which does not exist' : 'which is no directory';
+      warnings.push(`YLEM_MODELS_DIR names ${models}, ${fault}: no models are offered from there.`);
+    }
   }
   for (const name of Object.keys(given).sort()) {
-    if (!name.startsWith('YLEM_') || VARIABLES.includes(name) || OTHER_VARIABLES.test(name))
-      continue;
+    if (!/^(?:YLEM|DISCORD)_/.test(name)) continue;
+    if (VARIABLES.includes(name) || OTHER_VARIABLES.test(name)) continue;
     warnings.push(`${name} is not a setting of this version; it has no effect (see .env.example).`);
   }
   return warnings;

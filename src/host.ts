@@ -18,9 +18,13 @@ export interface Host {
   close(): Promise<void>;
 }
 
-/** Starts the sandbox where the settings ask for one or no token is set. */
-export async function discordOrSandbox(config: Config): Promise<Host> {
-  if (config.sandbox.enabled) return sandboxHost(config);
+/**
+ * Starts the sandbox where the settings ask for one or no token is set.
+ * @param opened the store, which says whether the data directory is this bot's: a sandbox takes up its
+ *   history there only then
+ */
+export async function discordOrSandbox(config: Config, opened: Promise<unknown>): Promise<Host> {
+  if (config.sandbox.enabled) return sandboxHost(config, opened);
   const { token, apiBase } = config.discord;
   if (token === undefined) throw new UserError('config-invalid', 'DISCORD_TOKEN is not set.');
   return {
@@ -34,12 +38,12 @@ export async function discordOrSandbox(config: Config): Promise<Host> {
   };
 }
 
-async function sandboxHost(config: Config): Promise<Host> {
-  const sandbox = await spawnSandbox({
-    port: config.sandbox.port,
-    fixedPort: !config.sandbox.portMayDiffer,
-    directory: join(config.dataDirectory, 'sandbox'),
-  }).catch((error: Error) => {
+async function sandboxHost(config: Config, opened: Promise<unknown>): Promise<Host> {
+  const { port, portMayDiffer } = config.sandbox;
+  const directory = join(config.dataDirectory, 'sandbox');
+  const options = { port, fixedPort: !portMayDiffer, directory };
+  const sandbox = await spawnSandbox(options, opened).catch(async (error: Error) => {
+    await opened; // what it refuses for is the reason
     throw new UserError('sandbox-failed', `The sandbox did not start: ${error.message}`);
   });
   return {

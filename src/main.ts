@@ -8,6 +8,8 @@ import { endOnBugs, exitOn } from './process.js';
 
 /** Runs the bot until it is told to end. Failing to start ends the process with status 1. */
 export async function start(): Promise<void> {
+  // What people ask for, and the tokens that answer them, are nobody else's to read.
+  process.umask(0o077);
   const config = loadConfig();
   const logger = createLogger(config.logLevel, process.stdout, [config.discord.token ?? '']);
   endOnBugs(logger);

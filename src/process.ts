@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { withoutRequest } from './commands/log-safe.js';
 import { EngineDied } from './engine/types.js';
 import { UserError } from './errors.js';
+import { onParentGone } from './parent.js';
 
 /** ms that an orderly end may take, below the 10 s that service managers grant */
 const PATIENCE = 9000;
@@ -13,7 +14,8 @@ const PATIENCE = 9000;
 let ending = false;
 
 /**
- * Ends the process with status 0 after `close`, or with 1 when that takes too long or fails.
+ * Ends the process on a signal, or when npm, which started it, has gone: with status 0 after `close`,
+ * or with 1 when that takes too long or fails.
  * @returns ends it in the same order with status 1, for a reason that is told on stderr
  */
 export function endOnSignal(
@@ -42,6 +44,13 @@ export function endOnSignal(
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
+  onParentGone(() => {
+    if (ending) return;
+    logger.info(
+      'npm, which started the bot, has gone: ending; what does not end in time goes on at the next start',
+    );
+    end(0);
+  });
   return (reason) => {
     if (ending) return;
     complain(reason);

@@ -6,7 +6,7 @@ import { constants } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import sharp from 'sharp';
-import { type Config, loadConfig } from '../config.js';
+import type { Config } from '../config.js';
 import { createEngine, type Engine } from '../engine/index.js';
 import { UserError } from '../errors.js';
 import { parseInfotext } from '../pipeline/image/infotext.js';
@@ -19,6 +19,7 @@ import { writeWhole } from './files.js';
 import { IMAGINE_HELP } from './help.js';
 import { placeOf } from './models/directory.js';
 import { createProgress, type Progress } from './progress.js';
+import { settings } from './settings.js';
 
 /** Frames of a contact sheet: as many as the essay shows. */
 const SHEET_FRAMES = 9;
@@ -43,7 +44,7 @@ export async function imagine(args: readonly string[]): Promise<number> {
     process.stdout.write(IMAGINE_HELP);
     return 0;
   }
-  const config = loadConfig();
+  const config = settings();
   const directory = await checkPaths(asked, config);
   const begin = asked.init === undefined ? undefined : await readFiles(asked.init);
   const progress = createProgress(process.stderr);
@@ -64,8 +65,8 @@ async function paint(
 ): Promise<void> {
   const from = performance.now();
   progress.say('loading the model');
-  const settings = { modelDirectory, providers, safety, ...(threads !== undefined && { threads }) };
-  const engine = createEngine(settings);
+  const chosen = { modelDirectory, providers, safety, ...(threads !== undefined && { threads }) };
+  const engine = createEngine(chosen);
   try {
     const info = await engine.ready.catch((error: unknown) => {
       throw located(error, modelDirectory);

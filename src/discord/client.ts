@@ -9,6 +9,7 @@ import {
   Events,
   GatewayCloseCodes,
   GatewayIntentBits,
+  HTTPError,
   Options,
 } from 'discord.js';
 import { UserError } from '../errors.js';
@@ -47,7 +48,7 @@ export async function login(client: Client, api: string, token: string): Promise
   try {
     await again(() => client.login(token));
   } catch (error) {
-    throw new UserError('login-failed', loginSentence(error, new URL(api).host));
+    throw new UserError('login-failed', loginSentence(error, api));
   }
   return (await ready).application.id;
 }
@@ -65,13 +66,25 @@ export function onClosedForGood(client: Client, tell: (reason: UserError) => voi
   });
 }
 
-function loginSentence(error: unknown, host: string): string {
+function loginSentence(error: unknown, api: string): string {
+  const { host } = new URL(api);
   const refused =
     (error instanceof DiscordjsError && error.code === DiscordjsErrorCodes.TokenInvalid) ||
     (error instanceof DiscordAPIError && error.status === 401);
   if (refused)
     return `${host} refused the token in DISCORD_TOKEN; copy a new one from the developer portal.`;
-  const reason =
-    error instanceof Error ? (error.cause instanceof Error ? error.cause : error).message : '';
-  return `${host} could not be reached or did not let the bot in${reason === '' ? '' : ` (${reason})`}; check the network and DISCORD_API_BASE.`;
+  const advice = /\/api$/.test(api)
+    ? 'check the network and DISCORD_API_BASE.'
+    : `does the path of DISCORD_API_BASE end in /api? It is ${api}`;
+  const reason = reasonOf(error);
+  return `${host} could not be reached or did not let the bot in${reason === '' ? '' : ` (${reason})`}; ${advice}`;
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof DiscordAPIError || error instanceof HTTPError)
+    return `it answered with status ${error.status}`;
+  if (!(error instanceof Error)) return '';
+  if (error.cause instanceof Error) return error.cause.message;
+  // discord.js read an answer that was none, such as a web page.
+  return error instanceof TypeError ? 'it did not answer as Discord does' : error.message;
 }

@@ -1,5 +1,6 @@
 // Entry of the sandbox's own process. Ends when its parent lets go of it or is gone.
 
+import { once } from 'node:events';
 import { createSandbox } from './sandbox.js';
 import type { ChildMessage, SpawnOptions } from './spawn.js';
 
@@ -17,6 +18,12 @@ function tell(message: ChildMessage): Promise<void> {
 
 // Ctrl-C reaches the whole group; the bot still needs the sandbox for its last words.
 process.on('SIGINT', () => undefined);
+
+// The parent says when the directory may be touched. One that is gone says nothing any more.
+const gone = () => process.exit(0);
+process.once('disconnect', gone);
+if (process.send) await once(process, 'message');
+process.off('disconnect', gone);
 
 try {
   const sandbox = await createSandbox({ ...options, remembered: REMEMBERED });

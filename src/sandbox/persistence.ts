@@ -1,5 +1,6 @@
 // Keeps the world on the disk: one JSON file, replaced as a whole shortly after each change.
 
+import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../errors.js';
@@ -16,10 +17,13 @@ export class Keeper {
   #timer: NodeJS.Timeout | null = null;
   #writing: Promise<void> = Promise.resolve();
   #failed = false;
+  /** digest of what is known to be on the disk, or was taken from there */
+  #kept: string;
 
   constructor(world: World, directory: string) {
     this.#world = world;
     this.#directory = directory;
+    this.#kept = digest(JSON.stringify(world.snapshot()));
     this.#off = world.events.on(({ type }) => {
       // Neither is kept.
       if (type !== 'request' && type !== 'bot') this.#soon();
@@ -31,7 +35,7 @@ export class Keeper {
    * @throws UserError when there is a history that cannot be read: it would be written over
    */
   static async restore(world: World, directory: string): Promise<void> {
-    await mkdir(directory, { recursive: true });
+    await mkdir(directory, { recursive: true, mode: 0o700 });
     const file = join(directory, 'state.json');
     const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
@@ -48,6 +52,7 @@ export class Keeper {
     for (const { id } of all) startAfter(id);
   }
 
+  /** Writes what has changed, and only then: what is on the disk may be another's by now. */
   async close(): Promise<void> {
     this.#off();
     if (this.#timer) clearTimeout(this.#timer);
@@ -67,8 +72,12 @@ export class Keeper {
     this.#writing = this.#writing.then(async () => {
       const file = join(this.#directory, 'state.json');
       try {
-        await writeFile(`${file}.tmp`, JSON.stringify(this.#world.snapshot()));
+        const text = JSON.stringify(this.#world.snapshot());
+        const now = digest(text);
+        if (now === this.#kept) return;
+        await writeFile(`${file}.tmp`, text);
         await rename(`${file}.tmp`, file);
+        this.#kept = now;
         this.#failed = false;
       } catch (error) {
         // Said once: the sandbox goes on without its memory.
@@ -79,6 +88,8 @@ export class Keeper {
     });
   }
 }
+
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** Undefined for what is no history of this version: cut off, or of another shape. */
 function parse(text: string): Snapshot | undefined {

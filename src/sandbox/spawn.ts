@@ -35,8 +35,15 @@ export type ChildMessage =
 /** ms that the child has to write its history when it is closed. */
 const PATIENCE = 5000;
 
-/** @throws Error when it does not start, such as for a fixed port that is taken */
-export async function spawnSandbox(options: SpawnOptions = {}): Promise<SpawnedSandbox> {
+/**
+ * @param allowed the process loads meanwhile, and reads its directory and listens only after that;
+ *   where it rejects, so does this, and nothing was touched
+ * @throws Error when it does not start, such as for a fixed port that is taken
+ */
+export async function spawnSandbox(
+  options: SpawnOptions = {},
+  allowed: Promise<unknown> = Promise.resolve(),
+): Promise<SpawnedSandbox> {
   // It makes a token of its own, and serves whoever can reach it.
   const { DISCORD_TOKEN: _bot, HF_TOKEN: _hub, ...env } = process.env;
   const child = fork(compiledEntry(import.meta.url, './child.js'), [JSON.stringify(options)], {
@@ -45,13 +52,22 @@ export async function spawnSandbox(options: SpawnOptions = {}): Promise<SpawnedS
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   const ended = new Promise<void>((done) => child.once('exit', () => done()));
-  const started = await new Promise<ChildMessage>((done, failed) => {
+  const answered = new Promise<ChildMessage>((done, failed) => {
     child.once('message', (message) => done(message as ChildMessage));
     child.once('error', failed);
     child.once('exit', (code, signal) =>
       failed(new Error(`The sandbox ended with ${signal ?? code}.`)),
     );
   });
+  answered.catch(() => undefined); // until it is waited for
+  try {
+    await allowed;
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
+  }
+  if (child.connected) child.send('begin', () => undefined);
+  const started = await answered;
   if (started.type === 'failed') {
     await ended;
     throw new Error(started.message);

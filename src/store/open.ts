@@ -1,6 +1,6 @@
 // Opens the database file, brings it up to date, and refuses what is not a database of this bot.
 
-import { mkdirSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { damaged, foreign, newer, storeFault, unwritable } from './faults.js';
 import { APPLICATION_ID, MIGRATIONS } from './schema.js';
@@ -33,10 +33,22 @@ export async function openDatabase(
       enableForeignKeyConstraints: true,
     });
     prepare(database, file);
+    keepPrivate(file);
     return { database, file };
   } catch (error) {
     if (database?.isOpen) database.close();
     throw storeFault(error, file);
+  }
+}
+
+/** Also where it was made with wider rights, by an earlier version or in a directory that was there. */
+function keepPrivate(file: string): void {
+  for (const ending of ['', '-wal', '-shm']) {
+    try {
+      chmodSync(`${file}${ending}`, 0o600);
+    } catch {
+      // It is not there, or somebody else's, who has then said who may read it.
+    }
   }
 }
 

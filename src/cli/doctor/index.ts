@@ -16,6 +16,7 @@ import {
   diskFinding,
   imagesFinding,
   inferenceFinding,
+  isInUse,
   memoryFinding,
   nodeFinding,
 } from './machine.js';
@@ -87,7 +88,8 @@ async function* examine(
   yield { name: 'settings', mark: 'ok', text: 'every variable is in its range' };
   for (const text of config.warnings) yield { name: 'settings', mark: 'warn', text };
   yield await diskFinding(config.dataDirectory);
-  yield await databaseFinding(config.dataDirectory);
+  const database = await databaseFinding(config.dataDirectory);
+  yield database;
   yield await imagesFinding();
   say('measuring threads');
   const inference = await inferenceFinding(config.threads);
@@ -107,7 +109,7 @@ async function* examine(
     }
   }
   yield await discordFinding(config, online);
-  yield await sandboxFinding(config);
+  yield await sandboxFinding(config, isInUse(database));
   yield await attachmentsFinding(config, online);
   if (online) yield await hubFinding(process.env);
 }

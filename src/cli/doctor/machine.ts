@@ -76,6 +76,11 @@ async function nearest(directory: string): Promise<string> {
   }
 }
 
+/** What `databaseFinding` says of one that a running bot holds. */
+const IN_USE = `${FILE_NAME} is in use: a bot is running on it`;
+
+export const isInUse = ({ text }: Finding): boolean => text === IN_USE;
+
 /** SQLite writes where the data is, and a database that is there is one of this bot's. */
 export async function databaseFinding(directory: string): Promise<Finding> {
   const name = 'database';
@@ -149,7 +154,7 @@ async function lookInto(file: string): Promise<Finding | undefined> {
   } catch (error) {
     const told = storeFault(error, file);
     if (told instanceof UserError && told.identifier === 'store-in-use')
-      return { name, mark: 'ok', text: `${FILE_NAME} is in use: a bot is running on it` };
+      return { name, mark: 'ok', text: IN_USE };
     throw error;
   } finally {
     database.close();

@@ -111,7 +111,7 @@ export function packagesOf(libraries: readonly string[]): string {
     [/^libnvinfer|^libnvonnxparser/, 'libnvinfer10 and libnvonnxparsers10'],
     [
       /^lib(?:cublas|cublasLt|cudart|cufft|curand|nvrtc|cusparse|cusolver|nvJitLink)/,
-      'cuda-libraries-12-8',
+      'cuda-libraries-12-8', // or any other of 12
     ],
     [/^libcuda\.so/, "NVIDIA's driver libraries"],
   ] as const;

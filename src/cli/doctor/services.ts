@@ -52,14 +52,20 @@ export async function discordFinding(
       const text = `${host} refuses DISCORD_TOKEN; copy a new one from the developer portal`;
       return { name, mark: 'fail', text };
     }
-    return { name, mark: 'warn', text: `${host} answers with status ${answer.status}` };
+    const hint = /\/api$/.test(apiBase)
+      ? ''
+      : `; does the path of DISCORD_API_BASE end in /api? It is ${apiBase}`;
+    return { name, mark: 'warn', text: `${host} answers with status ${answer.status}${hint}` };
   } catch (error) {
     return { name, mark: 'fail', text: `${host} cannot be reached: ${reasonOf(error)}` };
   }
 }
 
-/** The port of the sandbox, where one would be started. */
-export async function sandboxFinding({ sandbox }: Config): Promise<Finding> {
+/**
+ * The port of the sandbox, where one would be started.
+ * @param runs a bot is running on the same data directory: the port is most likely its own
+ */
+export async function sandboxFinding({ sandbox }: Config, runs: boolean): Promise<Finding> {
   const name = 'sandbox';
   if (!sandbox.enabled) return { name, mark: 'none', text: 'not started where there is a token' };
   if (sandbox.port === 0) return { name, mark: 'ok', text: 'takes any free port of 127.0.0.1' };
@@ -70,17 +76,13 @@ export async function sandboxFinding({ sandbox }: Config): Promise<Finding> {
     return { name, mark: 'ok', text: `127.0.0.1:${sandbox.port} is free` };
   } catch (error) {
     const taken = `127.0.0.1:${sandbox.port} cannot be used (${(error as NodeJS.ErrnoException).code})`;
-    return sandbox.portMayDiffer
-      ? {
-          name,
-          mark: 'ok',
-          text: `${taken}, perhaps by a bot that is running; another port will do`,
-        }
-      : {
-          name,
-          mark: 'fail',
-          text: `${taken}; YLEM_SANDBOX_PORT names another one, 0 any free one`,
-        };
+    if (sandbox.portMayDiffer) {
+      const text = `${taken}, perhaps by a bot that is running; another port will do`;
+      return { name, mark: 'ok', text };
+    }
+    return runs
+      ? { name, mark: 'ok', text: `${taken}, most likely because the bot that is running has it` }
+      : { name, mark: 'fail', text: `${taken}; YLEM_SANDBOX_PORT names another one, 0 any free one` };
   } finally {
     server.close();
   }

@@ -156,8 +156,10 @@ export async function removeModel(config: Config, text: string): Promise<number>
   }
   if (removed === 0) {
     const names = (await places(config)).filter(({ embedded }) => !embedded);
-    const list = names.map((place) => place.name).join(', ') || 'none';
-    throw badArgument(`There is no model "${text}" in ${models} (there: ${list}).`);
+    const list = names.map((place) => place.name).join(', ') || 'none that can be removed';
+    throw badArgument(
+      `There is no model "${text}" in ${models} (there: ${list}; ${basename(embeddedModel())} comes with Ylem and stays).`,
+    );
   }
   return freed;
 }

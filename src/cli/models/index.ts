@@ -1,7 +1,8 @@
 // `ylem models`: which models are here, fetching them from a hub, removing and checking them.
 
-import { type Config, loadConfig } from '../../config.js';
+import type { Config } from '../../config.js';
 import { MODELS_HELP } from '../help.js';
+import { settings } from '../settings.js';
 import { painter, sizeText, table } from '../style.js';
 import { type ModelsArguments, parseModels } from './arguments.js';
 import { removeModel, unfinishedPulls } from './directory.js';
@@ -24,7 +25,7 @@ export async function models(args: readonly string[]): Promise<number> {
     process.stdout.write(MODELS_HELP);
     return 0;
   }
-  const config = loadConfig();
+  const config = settings();
   switch (asked.command) {
     case 'list':
       return list(asked, config);
