@@ -1,9 +1,11 @@
 // The `ylem` command as a process: what it writes, and the status it ends with.
 
 import { spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
@@ -162,6 +164,16 @@ describe('ylem imagine', () => {
     ).toBeGreaterThanOrEqual(3);
   });
 
+  // A disk that fills up while it paints: access(2) still says yes to root.
+  it.skipIf(process.getuid?.() !== 0 || !existsSync('/proc/self'))(
+    'a picture that cannot be written ends with status 1 and one line',
+    async () => {
+      const { status, stderr } = await ylem('imagine', 'x', ...SMALL, '--out', '/proc/x.png');
+      expect(stderr).toBe('ylem: "/proc/x.png" cannot be written (ENOENT).\n');
+      expect(status).toBe(1);
+    },
+  );
+
   it('leaves no unfinished files behind', async () => {
     expect((await readdir(folder)).filter((name) => name.startsWith('.'))).toEqual([]);
   });
@@ -255,6 +267,22 @@ describe('ylem imagine', () => {
 });
 
 describe('ylem', () => {
+  it.skipIf(!existsSync('/dev/full'))(
+    'output that no disk takes ends with status 1 and one line',
+    async () => {
+      const full = openSync('/dev/full', 'w');
+      const child = spawn(process.execPath, [YLEM, '--help'], {
+        stdio: ['ignore', full, 'pipe'],
+      });
+      closeSync(full);
+      const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+      expect(await text(child.stderr as Readable)).toBe(
+        'ylem: stdout cannot be written (ENOSPC).\n',
+      );
+      expect(await ended).toBe(1);
+    },
+  );
+
   it('help is had of every command, and of none that does not exist', async () => {
     const general = (await ylem('help')).stdout;
     expect(await ylem('help', 'imagine')).toEqual(await ylem('imagine', '--help'));

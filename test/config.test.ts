@@ -124,6 +124,20 @@ test('paths are made absolute, and ~ is the home directory', () => {
   expect(config.modelDirectory).toBe(resolve('models/x'));
 });
 
+test('a model may be named as `ylem models list` does, where no path of that name is there', async () => {
+  const models = await mkdtemp(join(tmpdir(), 'ylem-models-'));
+  onTestFinished(() => rm(models, { recursive: true }));
+  await mkdir(join(models, 'OWNER--NAME'));
+  const named = (model: string) =>
+    loadConfig({ YLEM_MODEL: model, YLEM_MODELS_DIR: models }).modelDirectory;
+  expect(named('hydrogen')).toBe(loadConfig({}).modelDirectory);
+  expect(named('OWNER--NAME')).toBe(join(models, 'OWNER--NAME'));
+  expect(named('OWNER/NAME')).toBe(join(models, 'OWNER--NAME'));
+  // A path that is there goes before.
+  expect(named('test')).toBe(resolve('test'));
+  for (const other of ['nothing', './OWNER--NAME', '..']) expect(named(other)).toBe(resolve(other));
+});
+
 describe('what is out of range is named with what is allowed', () => {
   test.each([
     ['YLEM_ENGINES', '5x', 'a whole number from 1 to 8'],
@@ -188,15 +202,31 @@ test('a wrong token is refused without being shown', () => {
   expect(message).not.toContain('hunter2');
 });
 
+test.each(['"abc"', "'abc'", '"abc'])('a token in quotes is refused: %s', (token) => {
+  expect(errorOf({ DISCORD_TOKEN: token }).message).toContain('without quotes around it');
+});
+
 test('what has no effect is told: a Redis address, a setting that does not exist', () => {
   const { warnings } = loadConfig({
     REDIS_URL: 'redis://localhost',
     YLEM_PROVIDER: 'cpu',
+    DISCORD_TOKEM: 'x',
     PATH: '/bin',
   });
-  expect(warnings).toHaveLength(2);
+  expect(warnings).toHaveLength(3);
   expect(warnings[0]).toContain('REDIS_URL is set');
-  expect(warnings[1]).toContain('YLEM_PROVIDER is not a setting');
+  expect(warnings[1]).toContain('DISCORD_TOKEM is not a setting');
+  expect(warnings[2]).toContain('YLEM_PROVIDER is not a setting');
+});
+
+test.each([
+  ['which does not exist', 'nowhere'],
+  ['which is no directory', fileURLToPath(import.meta.url)],
+])('a models directory %s is told', (fault, models) => {
+  const { warnings } = loadConfig({ YLEM_MODELS_DIR: models });
+  expect(warnings).toEqual([
+    `YLEM_MODELS_DIR names ${resolve(models)}, ${fault}: no models are offered from there.`,
+  ]);
 });
 
 describe('.env.example', () => {
@@ -292,5 +322,33 @@ describe('.env', () => {
     const { stderr, status } = await ylem(folder, {}, 'start');
     expect(stderr).toMatch(sentence);
     expect(status).toBe(1);
+  });
+
+  test('fills in what is there and empty, and is read by every command', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'ylem-env-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    await writeFile(join(folder, '.env'), 'YLEM_SANDBOX_PORT=99999\nYLEM_KEEP_DAYS=none\n');
+    const env = { YLEM_SANDBOX_PORT: ' ', YLEM_KEEP_DAYS: '7' };
+    for (const command of [['start'], ['sandbox'], ['models', 'list']]) {
+      const { stderr, status } = await ylem(folder, env, ...command);
+      expect(stderr).toMatch(/wrong: YLEM_SANDBOX_PORT must be .*, got "99999"\.$/m);
+      expect(status).toBe(1);
+    }
+  });
+
+  test('what it sets without effect is told on stderr', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'ylem-env-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    await writeFile(join(folder, '.env'), 'YLEM_MODLE=hydrogen\n');
+    const model = fileURLToPath(new URL('fixtures/models/tiny-sd', import.meta.url));
+    const env = { YLEM_PROVIDERS: 'cpu', YLEM_MODEL: model };
+    for (const args of [
+      ['models', 'list'],
+      ['imagine', '', '--out', 'a.png', '--steps', '1'],
+    ]) {
+      const { stderr, status } = await ylem(folder, env, ...args);
+      expect(stderr).toMatch(/^ylem: YLEM_MODLE is not a setting[^\n]*\n$/);
+      expect(status).toBe(0);
+    }
   });
 });

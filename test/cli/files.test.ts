@@ -20,6 +20,14 @@ describe('a file that is whole or not there', () => {
     expect([...(await readFile(join(folder, name)))]).toEqual([1, 2, 3]);
   });
 
+  it('that cannot be written is told of as it was named, with the reason', async () => {
+    const path = join(folder, 'none', 'a.png');
+    await expect(writeWhole(path, new Uint8Array(3))).rejects.toMatchObject({
+      identifier: 'out-unwritable',
+      message: `"${path}" cannot be written (ENOENT).`,
+    });
+  });
+
   it('stays as it was where the new one cannot be put in its place', async () => {
     await writeFile(join(folder, 'file'), 'no folder');
     await expect(writeWhole(join(folder, 'file', 'a.png'), new Uint8Array(3))).rejects.toThrow();

@@ -1,13 +1,14 @@
 // How a start fails (one sentence that names the fault, exit status 1), and how it goes without a token.
 
-import { cp, mkdtemp, rm, truncate } from 'node:fs/promises';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createSandbox } from '../../src/sandbox/index.js';
 import type { Sandbox } from '../../src/sandbox/types.js';
 import { childrenOf, commandOf } from '../support/processes.js';
-import { done, spawnBot, TINY_MODEL } from './support.js';
+import { COMMAND_NAMES, done, spawnBot, TINY_MODEL } from './support.js';
 
 let sandbox: Sandbox;
 let directory: string;
@@ -74,6 +75,13 @@ test('a Discord that is not there', async () => {
   expect(await failure({ DISCORD_API_BASE: 'http://127.0.0.1:9/api' })).toContain('127.0.0.1:9');
 });
 
+test('an address of Discord that lacks its /api', async () => {
+  const base = new URL(sandbox.apiBase).origin;
+  expect(await failure({ DISCORD_API_BASE: base })).toMatch(
+    /status 404\); does the path of DISCORD_API_BASE end in \/api\? It is http/,
+  );
+});
+
 test('a model that is not there', async () => {
   expect(await failure({ YLEM_MODEL: join(directory, 'nothing') })).toContain('nothing');
 });
@@ -136,6 +144,42 @@ test('a bot whose log nobody reads any more goes on', async () => {
   }
   expect(await bot.end('SIGTERM')).toBe(0);
 });
+
+test.skipIf(!existsSync('/dev/full'))('a bot whose log no disk takes goes on', async () => {
+  const full = openSync('/dev/full', 'w');
+  const bot = spawnBot(served('full'), ['ignore', full, full]);
+  closeSync(full);
+  await sandbox.ready(COMMAND_NAMES, { timeout: 55_000 });
+  await done(await sandbox.user('ada').command('imagine', { prompt: 'unlogged', steps: 3 }));
+  expect(await bot.end('SIGTERM')).toBe(0);
+});
+
+test('a second bot on the same data is refused and leaves the sandbox of the first as it is', async () => {
+  const data = join(directory, 'twice');
+  // There before the bot, with rights for everybody.
+  await mkdir(join(data, 'sandbox', 'attachments'), { recursive: true });
+  const env = { ...WITHOUT, YLEM_DATA_DIR: data };
+  const first = spawnBot(env);
+  await vi.waitFor(() => expect(first.output()).toMatch(ADDRESS), WAIT);
+  const state = join(data, 'sandbox', 'state.json');
+  await vi.waitFor(async () => expect(await readFile(state, 'utf8')).toContain('"imagine"'), WAIT);
+  // As a picture that came after the state was written: nobody who reads that knows of it.
+  const fresh = join(data, 'sandbox', 'attachments', '1');
+  await writeFile(fresh, 'a picture');
+  await writeFile(state, '{"later":"than anybody has read"}');
+
+  const second = spawnBot(env);
+  expect(await second.exited).toBe(1);
+  expect(second.output()).toMatch(/^ylem: .*ylem\.sqlite/m);
+  expect(await readFile(fresh, 'utf8')).toBe('a picture');
+  expect(await readFile(state, 'utf8')).toContain('later');
+
+  if (process.platform !== 'win32') {
+    for (const file of [join(data, 'ylem.sqlite'), join(data, 'ylem.sqlite-wal')])
+      expect((await stat(file)).mode & 0o777).toBe(0o600);
+  }
+  expect(await first.end('SIGTERM')).toBe(0);
+}, 120_000);
 
 test('a token that is taken back while the bot runs, or a sandbox that dies, ends the bot', async () => {
   const bot = spawnBot(served('taken'));

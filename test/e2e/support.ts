@@ -1,6 +1,6 @@
 // A sandbox in this process and the real bot as a child process, which tests may end as they like.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,11 +45,14 @@ export interface World {
 }
 
 /** Starts the bot and does not wait for it. */
-export function spawnBot(env: NodeJS.ProcessEnv): BotProcess {
+export function spawnBot(
+  env: NodeJS.ProcessEnv,
+  stdio: StdioOptions = ['ignore', 'pipe', 'pipe'],
+): BotProcess {
   const child = spawn(process.execPath, [join(ROOT, 'bin/ylem.js'), 'start'], {
-    cwd: ROOT,
+    cwd: tmpdir(), // where no .env of whoever runs the tests is
     env: { ...process.env, YLEM_SANDBOX: '0', YLEM_PROVIDERS: 'cpu', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio,
   });
   let text = '';
   child.stdout?.on('data', (chunk: Buffer) => (text += chunk.toString()));

@@ -1,6 +1,7 @@
 // What outlives a sandbox: its history, files, commands and tokens; and its life as a child process.
 
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -116,4 +117,27 @@ test('the child ends when its parent is killed', async () => {
       () => false,
     );
   await expect.poll(alive, { timeout: 10_000 }).toBe(false);
+});
+
+test('a sandbox in which nothing happened does not write over what another one did', async () => {
+  const directory = await folder();
+  const { sandbox, client } = await bot(
+    async (interaction) => {
+      if (interaction.isChatInputCommand()) await interaction.reply('kept');
+    },
+    { directory },
+  );
+  const idle = await createSandbox({ directory });
+  await (await sandbox.user().command('paint', { prompt: 'x' })).waitFor();
+  await client.destroy();
+  await sandbox.close();
+  await idle.close();
+  expect((await open({ directory })).messages().map(({ content }) => content)).toEqual(['kept']);
+});
+
+test('in a process of its own it touches nothing before it is allowed to', async () => {
+  const directory = join(await folder(), 'not-yet');
+  const allowed = Promise.reject(new Error('not allowed'));
+  await expect(spawnSandbox({ directory }, allowed)).rejects.toThrow('not allowed');
+  expect(existsSync(directory)).toBe(false);
 });

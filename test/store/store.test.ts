@@ -1,6 +1,6 @@
 // The store through its worker thread and a real file.
 
-import { mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { describe, expect, test } from 'vitest';
@@ -46,6 +46,21 @@ async function refusal(promise: Promise<unknown>): Promise<UserError> {
   if (error instanceof UserError) return error;
   throw error;
 }
+
+// Windows knows no such rights.
+test.skipIf(process.platform === 'win32')(
+  'a database that others may read is made private when it is opened',
+  async () => {
+    const directory = await freshDirectory();
+    await (await openStore(directory)).close();
+    const file = join(directory, FILE_NAME);
+    await chmod(file, 0o644);
+    const store = await openStore(directory);
+    for (const path of [file, `${file}-wal`])
+      expect((await stat(path)).mode & 0o777, path).toBe(0o600);
+    await store.close();
+  },
+);
 
 describe('a generation', () => {
   test('is kept as it was made, and is queued', async () => {

@@ -82,7 +82,11 @@ export async function sandboxFinding({ sandbox }: Config, runs: boolean): Promis
     }
     return runs
       ? { name, mark: 'ok', text: `${taken}, most likely because the bot that is running has it` }
-      : { name, mark: 'fail', text: `${taken}; YLEM_SANDBOX_PORT names another one, 0 any free one` };
+      : {
+          name,
+          mark: 'fail',
+          text: `${taken}; YLEM_SANDBOX_PORT names another one, 0 any free one`,
+        };
   } finally {
     server.close();
   }

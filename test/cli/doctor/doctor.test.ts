@@ -11,6 +11,7 @@ import { nodeFinding } from '../../../src/cli/doctor/machine.js';
 import type { ThreadsTrial } from '../../../src/cli/doctor/trials.js';
 import { runTrial, TrialFailed } from '../../../src/cli/doctor/try.js';
 import type { Finding } from '../../../src/cli/doctor/types.js';
+import { openDatabase } from '../../../src/store/open.js';
 import { loadSqlite } from '../../../src/store/sqlite.js';
 import { ylem } from '../../support/command.js';
 
@@ -209,7 +210,7 @@ describe('Discord and the sandbox', () => {
   it.each([
     [200, 'ok', /knows the token: Ylem/],
     [401, 'fail', /refuses DISCORD_TOKEN/],
-    [503, 'warn', /status 503/],
+    [503, 'warn', /status 503$/],
   ] as const)('--online asks about it: %i', async (answer, mark, text) => {
     const discord = await standIn(answer, { username: 'Ylem' });
     try {
@@ -230,6 +231,41 @@ describe('Discord and the sandbox', () => {
       expect(stdout).not.toContain(TOKEN);
     } finally {
       discord.server.close();
+    }
+  });
+
+  it('an address without /api is asked about', async () => {
+    const discord = await standIn(404, {});
+    try {
+      const env = { ...CPU, DISCORD_TOKEN: TOKEN, DISCORD_API_BASE: discord.url };
+      const { find } = await doctor({ ...env, HF_ENDPOINT: discord.url }, '--online');
+      expect(find('discord')).toMatchObject([
+        {
+          mark: 'warn',
+          text: expect.stringMatching(/status 404; does .* end in \/api\? It is http/),
+        },
+      ]);
+    } finally {
+      discord.server.close();
+    }
+  });
+
+  it('a fixed port that the running bot has is none of its faults', async () => {
+    const other = await standIn(200, {});
+    const { database } = await openDatabase(join(folder, 'data'));
+    try {
+      const port = new URL(other.url).port;
+      const { starts, find } = await doctor({ ...CPU, YLEM_SANDBOX_PORT: port });
+      expect(find('database')).toMatchObject([
+        { mark: 'ok', text: expect.stringMatching(/in use/) },
+      ]);
+      expect(find('sandbox')).toMatchObject([
+        { mark: 'ok', text: expect.stringMatching(/bot that is running has it/) },
+      ]);
+      expect(starts).toBe(true);
+    } finally {
+      database.close();
+      other.server.close();
     }
   });
 
