@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 
 const src = (file: string) => new URL(`../src/${file}`, import.meta.url).href;
 
@@ -62,6 +62,10 @@ test.skipIf(process.platform === 'win32')(
     });
     const closed = new Promise((resolve) => shell.stdout.once('close', resolve));
     await expect.poll(() => said, { timeout: 30_000 }).toMatch(/serving \d+\n/);
+    const pid = Number(/serving (\d+)/.exec(said)?.[1]);
+    onTestFinished(() => {
+      if (!said.includes('closed')) process.kill(pid, 'SIGKILL');
+    });
     shell.kill('SIGTERM');
     await closed; // the program held it open as well
     expect(said).toContain('npm, which started the bot, has gone');

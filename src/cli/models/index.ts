@@ -1,6 +1,6 @@
 // `ylem models`: which models are here, fetching them from a hub, removing and checking them.
 
-import type { Config } from '../../config.js';
+import { type Config, loadConfig } from '../../config.js';
 import { MODELS_HELP } from '../help.js';
 import { settings } from '../settings.js';
 import { painter, sizeText, table } from '../style.js';
@@ -25,7 +25,9 @@ export async function models(args: readonly string[]): Promise<number> {
     process.stdout.write(MODELS_HELP);
     return 0;
   }
-  const config = settings();
+  // `pull` makes a directory that is missing, and the others name what they do not find.
+  const tells = asked.command === 'list' || asked.command === 'check';
+  const config = tells ? settings() : loadConfig();
   switch (asked.command) {
     case 'list':
       return list(asked, config);
