@@ -437,14 +437,15 @@ export class Generations {
   async #insist(id: string, write: () => Promise<void>): Promise<void> {
     await write().catch((error: unknown) => {
       this.#bug(error, id);
-      const again = setInterval(() => {
-        if (this.#closing) return clearInterval(again);
-        write().then(
-          () => clearInterval(again),
-          () => {},
-        );
-      }, DISK_AGAIN).unref();
+      this.#writeLater(write);
     });
+  }
+
+  /** Each try begins when the last has failed: on a disk that hangs they must not pile up. */
+  #writeLater(write: () => Promise<void>): void {
+    setTimeout(() => {
+      if (!this.#closing) write().catch(() => this.#writeLater(write));
+    }, DISK_AGAIN).unref();
   }
 
   /** What cannot be written down is told all the same; the next start then takes it up again. */

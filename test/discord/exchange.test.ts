@@ -10,8 +10,10 @@ import { MessageRest } from '../../src/discord/rest.js';
 let server: Server;
 let exchange: Exchange;
 let calls: { readonly way: string; readonly body: string }[];
-/** the status of each call, with Discord's code */
-let answer: (way: string, body: string) => readonly [number, number];
+/** the status of each call, with Discord's code; undefined: the connection is dropped unanswered */
+let answer: (way: string, body: string) => readonly [number, number] | undefined;
+/** of an interaction that was made so many ms ago */
+let exchangeOf: (age: number) => Exchange;
 
 beforeEach(async () => {
   calls = [];
@@ -22,7 +24,9 @@ beforeEach(async () => {
     const path = decodeURIComponent(request.url ?? '').replace(/^\/api\/v10|\?.*/g, '');
     const way = `${request.method} ${path}`;
     calls.push({ way, body });
-    const [status, code] = answer(way, body);
+    const answered = answer(way, body);
+    if (answered === undefined) return void response.destroy();
+    const [status, code] = answered;
     response.writeHead(status, { 'content-type': 'application/json' });
     response.end(JSON.stringify(status < 400 ? { id: '77' } : { code, message: 'no' }));
   });
@@ -32,7 +36,9 @@ beforeEach(async () => {
     ...{ id: '2', token: 'tok', applicationId: '1', channelId: '5', guildId: '6' },
     ...{ locale: 'en-US', user: { id: '9' }, attachmentSizeLimit: 0 },
   };
-  exchange = new Exchange(interaction, new MessageRest(api, 'bot'), Date.now());
+  const rest = new MessageRest(api, 'bot');
+  exchangeOf = (age) => new Exchange(interaction, rest, Date.now() - age);
+  exchange = exchangeOf(0);
 });
 
 afterEach(async () => {
@@ -96,4 +102,45 @@ test('no more choices are sent than Discord takes', async () => {
   await exchange.choices(choices);
   const sent = JSON.parse(calls[0]?.body ?? '{}');
   expect(sent).toEqual({ type: 8, data: { choices: choices.slice(0, 25) } });
+});
+
+/** A first answer, and after it another one: by then it is too late for a third. */
+const LATE = 2790;
+const CALLBACK = 'POST /interactions/2/tok/callback';
+
+/** What each call is answered with, in turn, and with the last of them from then on. */
+function inTurn(...answers: readonly (readonly [number, number] | undefined)[]) {
+  answer = () => answers[Math.min(calls.length, answers.length) - 1];
+}
+
+test('an acknowledgement that Discord took, and whose answer came too late, stands', async () => {
+  inTurn(undefined, [400, 40_060], [200, 0]);
+  const late = exchangeOf(LATE);
+  expect(await late.defer(true)).toBeUndefined();
+  await late.edit({ content: 'The picture.', components: [], files: [] });
+  expect(ways()).toEqual([CALLBACK, CALLBACK, 'PATCH /webhooks/1/tok/messages/@original']);
+});
+
+test('an acknowledgement that never arrived is given up when the interaction is void', async () => {
+  inTurn(undefined, [404, 10_062]);
+  await expect(exchangeOf(LATE).defer(true)).rejects.toSatisfy(
+    (error) => failureOf(error).kind === 'gone',
+  );
+  expect(ways()).toEqual([CALLBACK, CALLBACK]);
+});
+
+test('an acknowledgement that is lost again when it is too late is not tried for ever', async () => {
+  inTurn(undefined);
+  await expect(exchangeOf(LATE).defer(true)).rejects.toSatisfy(
+    (error) => failureOf(error).kind === 'later',
+  );
+  expect(ways()).toEqual([CALLBACK, CALLBACK]);
+});
+
+test('an answer of somebody else that comes first is no answer of ours', async () => {
+  inTurn([400, 40_060]);
+  await expect(exchangeOf(0).defer(true)).rejects.toSatisfy(
+    (error) => failureOf(error).kind === 'acknowledged',
+  );
+  expect(ways()).toEqual([CALLBACK]);
 });

@@ -132,6 +132,35 @@ test('a follow-up whose answer was lost is not made twice', async () => {
   expect(fresh()).toHaveLength(2);
 });
 
+test('a private message whose making was never confirmed goes with a press on its Cancel', async () => {
+  sandbox.faults.lost({ method: 'POST', path: /^\/webhooks\/\d+\/[^/]+$/ });
+  const { user, interaction, fresh } = await paint({
+    prompt: 'two',
+    steps: 30,
+    count: 2,
+    size: '96x96',
+    private: true,
+  });
+  const shown = () => interaction.messages().filter(isDone).length;
+  await sandbox.until(() => shown() === 2, { what: 'two pictures' });
+  const twin = interaction.messages().find((message) => !isDone(message));
+  if (twin === undefined) throw new Error('no message was left behind');
+  // Until the bot has heard that the second picture stands it takes no message for a twin.
+  await sandbox.until(() => sandbox.requests.filter((r) => FINAL.when(r)).at(-1)?.status === 200, {
+    what: 'the answer to the last picture',
+  });
+  await (await user.command('queue')).waitFor((m) => m.content.includes('Nothing waits'));
+  const cancel = await user.click(twin, /^cancel:/);
+  await sandbox.until(() => !interaction.messages().some(({ id }) => id === twin.id), {
+    what: 'the end of the twin',
+  });
+  const told = await user.waitFor((m) => m.content.includes('already ended'));
+  expect((told.flags ?? 0) & MessageFlags.Ephemeral).not.toBe(0);
+  expect(cancel.messages().map(({ id }) => id)).toContain(told.id);
+  expect(shown()).toBe(2);
+  expect(fresh()).toHaveLength(2);
+});
+
 test('a reply that somebody deletes is not written to again', async () => {
   sandbox.faults.unknownMessage({ ...EDITS, times: 1000 });
   const { interaction } = await paint();

@@ -298,17 +298,22 @@ test('of two bots with one token the later leaves the answer of the other alone'
   }
 }, 180_000);
 
-test('killed over what is only shown: whoever waits for it is told, privately, to ask again', async () => {
+test('killed over what is only shown: whoever waits is told, privately, to ask again; what stands is left alone', async () => {
   world = await startWorld();
   const { sandbox } = world;
   const user = sandbox.user('ada');
   const message = await done(await user.command('imagine', { prompt: 'shown', steps: 5 }));
+  // Cleo has her answer, and the bot does not hear so.
+  const unheard = sandbox.faults.late({ method: 'PATCH', path: '/webhooks/', times: 1000 }, 60_000);
+  const stands = await sandbox.user('cleo').click(message, /^steps:/);
+  const sheet = await stands.waitFor((m) => m.attachments.length > 0);
   for (const pid of children(world.bot.child.pid)) process.kill(pid, 'SIGSTOP');
   const steps = await user.click(message, /^steps:/);
   expect((await steps.acknowledged).ephemeral).toBe(false);
   const view = await sandbox.user('ben').click(message, /^steps:/);
   expect((await view.acknowledged).ephemeral).toBe(true);
   await world.bot.end('SIGKILL');
+  unheard.remove();
   await world.restart();
   for (const [name, interaction] of [
     ['ada', steps],
@@ -321,5 +326,7 @@ test('killed over what is only shown: whoever waits for it is told, privately, t
     await sandbox.until(() => interaction.messages().length === 1, { what: 'the end of it' });
     expect(Number(interaction.messages()[0]?.flags) & MessageFlags.Ephemeral).not.toBe(0);
   }
+  await vi.waitFor(() => expect(world?.bot.output()).toContain('told who was left waiting'), SOON);
+  expect(stands.messages()).toEqual([sheet]);
   await done(await user.command('reroll'));
 }, 180_000);
