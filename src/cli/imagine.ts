@@ -146,6 +146,7 @@ async function readFiles({ image, mask }: NonNullable<ImagineArguments['init']>)
 const ASKED = new Set([
   'bad-image',
   'image-too-large',
+  'image-slow',
   'strength-too-small',
   'steps-for-strength',
   'image-not-finite',
@@ -185,7 +186,7 @@ async function evolutionFor(
     kind: /\.png$/i.test(file) ? 'sheet' : 'animation',
     frames: SHEET_FRAMES,
     order: 'reading',
-    show: 'prediction',
+    show: 'latents',
   } as const;
   const { bytes } = await engine.evolution(kept, options, Infinity);
   return /\.gif$/i.test(file) ? sharp(bytes, { animated: true }).gif().toBuffer() : bytes;
