@@ -8,7 +8,6 @@ import {
   keptTensor,
   kindOf,
   type Model,
-  readInfotext,
   type Turn,
 } from '../pipeline/index.js';
 import type { EncodedImage } from '../pipeline/types.js';
@@ -16,7 +15,6 @@ import { type Decoded, decodedFrames, drawWith, quickDraw } from './draw.js';
 import { LoadedModels, WornOut } from './loaded.js';
 import { type Attempt, Painter, type Send } from './painter.js';
 import {
-  type EngineReplies,
   type EngineRequest,
   type FromEngine,
   type ModelRef,
@@ -160,7 +158,7 @@ export class Host {
     }
   }
 
-  async #do(request: EngineRequest): Promise<EngineReplies[EngineRequest['kind']]> {
+  async #do(request: EngineRequest): Promise<EncodedImage> {
     switch (request.kind) {
       case 'evolution': {
         // One after the other: between the steps of a run stands the drawing of one at most.
@@ -181,8 +179,6 @@ export class Host {
         });
         return encodeWithin(picture, maxBytes);
       }
-      case 'infotext':
-        return readInfotext(request.png);
     }
   }
 

@@ -33,15 +33,7 @@ export type EngineRequest =
       readonly step: KeptStep;
       readonly show: EvolutionOptions['show'];
       readonly maxBytes: number;
-    }
-  | { readonly kind: 'infotext'; readonly png: Uint8Array };
-
-/** What each request is answered with. */
-export interface EngineReplies {
-  evolution: EncodedImage;
-  picture: EncodedImage;
-  infotext: string | undefined;
-}
+    };
 
 /** What holds for the whole life of an engine process. */
 export interface HostOptions {
@@ -120,7 +112,7 @@ export type FromEngine =
   | {
       readonly kind: 'reply';
       readonly id: number;
-      readonly value: EngineReplies[keyof EngineReplies];
+      readonly value: EncodedImage;
     }
   | { readonly kind: 'refused'; readonly id: number; readonly error: WireError }
   | { readonly kind: 'pong' };

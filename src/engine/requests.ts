@@ -1,14 +1,13 @@
 // Requests beside the runs, from being asked to being answered, over the deaths of processes.
 
+import type { EncodedImage } from '../pipeline/types.js';
 import { type Deferred, deferred } from './deferred.js';
 import type { EngineProcess } from './process.js';
-import type { EngineReplies, EngineRequest } from './protocol.js';
-
-export type Reply = EngineReplies[keyof EngineReplies];
+import type { EngineRequest } from './protocol.js';
 
 interface OpenRequest {
   readonly request: EngineRequest;
-  readonly reply: Deferred<Reply>;
+  readonly reply: Deferred<EncodedImage>;
   sent: boolean;
   deaths: number;
 }
@@ -18,7 +17,7 @@ export class Requests {
   #ids = 0;
 
   /** It is sent with the next `send`. */
-  add(request: EngineRequest): Promise<Reply> {
+  add(request: EngineRequest): Promise<EncodedImage> {
     const open: OpenRequest = { request, reply: deferred(), sent: false, deaths: 0 };
     this.#open.set(++this.#ids, open);
     return open.reply.promise;
@@ -33,7 +32,7 @@ export class Requests {
     }
   }
 
-  settle(id: number, tell: (reply: Deferred<Reply>) => void): void {
+  settle(id: number, tell: (reply: Deferred<EncodedImage>) => void): void {
     const open = this.#open.get(id);
     this.#open.delete(id);
     if (open !== undefined) tell(open.reply);

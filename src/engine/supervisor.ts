@@ -12,7 +12,7 @@ import { usualBudget } from './memory.js';
 import { Offer } from './offer.js';
 import type { EngineProcess } from './process.js';
 import { type EngineRequest, type FromEngine, fromWire, type HostOptions } from './protocol.js';
-import { type Reply, Requests } from './requests.js';
+import { Requests } from './requests.js';
 import { ActiveRun, type RunMessage } from './run.js';
 import type { EngineSettings } from './settings.js';
 import {
@@ -184,22 +184,19 @@ class Supervisor implements LocalEngine {
 
   evolution: Engine['evolution'] = async (steps, options, maxBytes, name) => {
     const model = await this.#offer.locate(name).catch(() => undefined);
-    return this.#ask<EncodedImage>({ kind: 'evolution', model, steps, options, maxBytes });
+    return this.#ask({ kind: 'evolution', model, steps, options, maxBytes });
   };
 
   picture: Engine['picture'] = async (step, show, maxBytes, name) => {
     const model = await this.#offer.locate(name).catch(() => undefined);
-    return this.#ask<EncodedImage>({ kind: 'picture', model, step, show, maxBytes });
+    return this.#ask({ kind: 'picture', model, step, show, maxBytes });
   };
 
-  readInfotext: Engine['readInfotext'] = (png) =>
-    this.#ask<string | undefined>({ kind: 'infotext', png });
-
-  #ask<T extends Reply>(request: EngineRequest): Promise<T> {
+  #ask(request: EngineRequest): Promise<EncodedImage> {
     if (this.#closed !== undefined) return Promise.reject(shuttingDown());
     const reply = this.#requests.add(request);
     this.#work();
-    return reply as Promise<T>;
+    return reply;
   }
 
   // --- the process --------------------------------------------------------------------------

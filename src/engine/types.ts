@@ -186,8 +186,6 @@ export interface Engine {
     maxBytes: number,
     model?: string,
   ): Promise<EncodedImage>;
-  /** the A1111 parameters in a PNG made by this bot; undefined where it has none */
-  readInfotext(png: Uint8Array): Promise<string | undefined>;
   /** ends the process: runs are cancelled; kills it after `graceMs` */
   close(graceMs?: number): Promise<void>;
 }

@@ -44,7 +44,7 @@ const sent = () => ({
 function botWith(check: Bot['queue']['check'] = () => {}): Bot {
   return {
     attachmentHosts: [host],
-    engines: { any: () => ({ readInfotext: () => new Promise(() => {}) }), offered: [] },
+    engines: { offered: [] },
     queue: { check },
     store: { get: async () => undefined, byMessage: async () => undefined },
   } as unknown as Bot;

@@ -139,7 +139,9 @@ describe.skipIf(why !== undefined)('on WebGPU', { timeout: 480_000 }, () => {
     const software = process.env.VK_ICD_FILENAMES?.includes('swiftshader') === true;
     expect(info.provider).toBe(software ? 'cpu' : 'webgpu');
     expect(info.providersTried).toEqual(
-      software ? [{ name: 'webgpu', reason: expect.stringMatching(/\d+ times as slow/) }] : [],
+      software
+        ? [{ name: 'webgpu', kind: 'other', reason: expect.stringMatching(/\d+ times as slow/) }]
+        : [],
     );
   });
 

@@ -30,7 +30,7 @@ const MOST_ENTRIES = 20_000;
 /** pages of one listing beyond which it is not read on: they may be empty, and each names a next one */
 const MOST_PAGES = 1000;
 /** bytes of one answer that is no file, unpacked: a hub's longest are some hundred KB */
-const LONGEST_ANSWER = 64 << 20;
+const LONGEST_ANSWER = 16 << 20;
 
 export class Hub {
   /** without a trailing slash */

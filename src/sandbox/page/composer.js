@@ -49,9 +49,8 @@ import { Suggestions } from './listbox.js';
 
 const PLACEHOLDER = 'Type / for commands';
 /** What else an empty box can do, where there is a keyboard. */
-const KEYS = matchMedia('(hover: hover)').matches
-  ? '↑ what was sent before · Alt ↑ to the messages'
-  : '';
+const keys = () =>
+  matchMedia('(hover: hover)').matches ? '↑ what was sent before · Alt ↑ to the messages' : '';
 /** Drafts kept for arrow-up. */
 const DRAFTS = 50;
 
@@ -255,7 +254,7 @@ export class Composer {
 
   /** What goes with the line, or what an empty box can do. */
   #idleHint() {
-    this.#say(this.#fileNote() || (this.input.value === '' ? KEYS : ''));
+    this.#say(this.#fileNote() || (this.input.value === '' ? keys() : ''));
   }
 
   #lineChanged() {
