@@ -9,6 +9,7 @@ import type { MessageBody, Row } from '../discord/message.js';
 import { button, row } from '../discord/panels.js';
 import { capital, type Texts, textsFor } from '../discord/texts/index.js';
 import { UserError } from '../errors.js';
+import { evenly } from '../pipeline/evenly.js';
 import { isFlagged } from '../pipeline/image/infotext.js';
 import type { EncodedImage, EvolutionOptions, KeptStep } from '../pipeline/types.js';
 import type { Generation } from '../store/types.js';
@@ -294,11 +295,7 @@ function rows(
 /** A list of the steps to look at, evenly spread where they are more than a list holds. */
 function stepChoice(id: string, view: View, last: number, texts: Texts): Row[] {
   if (last < 3) return []; // the buttons reach them all
-  const count = Math.min(last, MOST_CHOICES);
-  const steps = Array.from(
-    { length: count },
-    (_, i) => 1 + Math.round((i * (last - 1)) / (count - 1)),
-  );
+  const all = Array.from({ length: last }, (_, i) => i + 1);
   return [
     {
       type: ComponentType.ActionRow,
@@ -307,7 +304,7 @@ function stepChoice(id: string, view: View, last: number, texts: Texts): Row[] {
           type: ComponentType.StringSelect,
           custom_id: viewId(id, { ...view, kind: 'step' }, 'choose'),
           placeholder: texts.chooseStep,
-          options: steps.map((step) => ({
+          options: evenly(all, MOST_CHOICES).map((step) => ({
             label: capital(texts.step(step, last)),
             value: String(step),
             default: view.kind === 'step' && step === view.step,

@@ -86,7 +86,7 @@ function stepAt(generation: Generation, part: number): number {
 }
 
 /**
- * New noise after step `step` of a generation. Steps from before it branched off itself belong to
+ * New noise, of seed `seed`, after step `step` of a generation. Steps from before it branched off itself belong to
  * the one it came from.
  * @throws UserError when the step is not kept or the model is another
  */
@@ -96,7 +96,7 @@ export async function branchWish(
   generation: Generation,
   step: number,
   relation: 'vary' | 'branch',
-  seed = newSeed(),
+  seed: number,
 ): Promise<Wish> {
   if (generation.model !== modelName(info)) {
     throw new UserError(

@@ -1,6 +1,7 @@
 // How a picture came to be: its kept steps as a contact sheet, an animation, or a plot of the changes.
 
 import { UserError } from '../errors.js';
+import { evenly } from './evenly.js';
 import { animation } from './evolution/animation.js';
 import { changePlot } from './evolution/plot.js';
 import { contactSheet } from './evolution/sheet.js';
@@ -79,15 +80,6 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   const found: T[] = [];
   for await (const item of items) found.push(item);
   return found;
-}
-
-/** `count` of the items, evenly spread, the first and the last among them. */
-export function evenly<T>(items: readonly T[], count: number): T[] {
-  if (count >= items.length) return [...items];
-  return Array.from(
-    { length: count },
-    (_, i) => items[Math.round((i * (items.length - 1)) / (count - 1))]!,
-  );
 }
 
 /** Mean absolute change of the prediction from each step to the next; one value fewer than steps. */

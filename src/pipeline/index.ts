@@ -4,7 +4,7 @@ export { type Draw, evolution, type Turn } from './evolution.js';
 export { allFinite } from './finite.js';
 export { altText } from './image/alt-text.js';
 export { changedShare, pixelsOf } from './image/compare.js';
-export { encodePng, encodePreview, encodeWithin, readInfotext } from './image/encode.js';
+export { encodePng, encodePreview, encodeWithin } from './image/encode.js';
 export {
   type InfotextExtras,
   infotextOf,

@@ -4,10 +4,11 @@ import fc from 'fast-check';
 import sharp from 'sharp';
 import { describe, expect, it, vi } from 'vitest';
 import { UserError } from '../../src/errors.js';
+import { evenly } from '../../src/pipeline/evenly.js';
 import { durations } from '../../src/pipeline/evolution/animation.js';
 import { labelHeight } from '../../src/pipeline/evolution/label.js';
 import { ticks } from '../../src/pipeline/evolution/plot.js';
-import { changes, evenly, type Turn } from '../../src/pipeline/evolution.js';
+import { changes, type Turn } from '../../src/pipeline/evolution.js';
 import { toHalf } from '../../src/pipeline/fp16.js';
 import { digitsWidth } from '../../src/pipeline/image/digits.js';
 import {

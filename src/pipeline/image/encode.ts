@@ -5,8 +5,6 @@ import type { EncodedImage, RgbImage } from '../types.js';
 import { packet } from './carried.js';
 import { withText } from './png.js';
 
-export { readInfotext } from './carried.js';
-
 const raw = (image: RgbImage) =>
   sharp(image.data, { raw: { width: image.width, height: image.height, channels: 3 } });
 

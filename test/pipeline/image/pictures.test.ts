@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { readInfotext } from '../../../src/pipeline/image/carried.js';
 import {
   altText,
   encodePng,
@@ -11,7 +12,6 @@ import {
   infotextOf,
   parseInfotext,
   type RgbImage,
-  readInfotext,
 } from '../../../src/pipeline/index.js';
 
 const PARAMETERS: GenerationParameters = {
