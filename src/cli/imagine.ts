@@ -11,7 +11,6 @@ import { createEngine, type Engine } from '../engine/index.js';
 import { UserError } from '../errors.js';
 import { parseInfotext } from '../pipeline/image/infotext.js';
 import { imageSize } from '../pipeline/image/read.js';
-import { toKept } from '../pipeline/kept.js';
 import { checkParameters, sizeLike } from '../pipeline/parameters.js';
 import type { GenerationParameters, InitImage, KeptStep, ModelInfo } from '../pipeline/types.js';
 import { badArgument, type ImagineArguments, parseImagine } from './arguments.js';
@@ -85,7 +84,7 @@ async function paint(
     const run = engine.run(job, {
       onStep(step) {
         const { index, total } = step;
-        if (asked.evolution !== undefined) kept[index - 1] = toKept(step);
+        if (asked.evolution !== undefined) kept[index - 1] = step;
         progress.update(index, total);
       },
     });

@@ -10,8 +10,9 @@ import {
   infotextOf,
   type Model,
   pixelsOf,
+  toKept,
 } from '../pipeline/index.js';
-import type { ExactStep, FloatTensor, RgbImage, Start, Step } from '../pipeline/types.js';
+import type { FloatTensor, RgbImage, Start, Step } from '../pipeline/types.js';
 import { type Branch, packCheckpoint, unpackCheckpoint } from './checkpoint.js';
 import { Outbox } from './outbox.js';
 import type { AttemptResult, FromEngine } from './protocol.js';
@@ -134,7 +135,7 @@ export class Painter {
         const { encode, unet } = model.timings;
         // The prompt is encoded on the way to the first step.
         const milliseconds = performance.now() - from - (calls === 0 ? encode : 0);
-        const report = { ...exact(step), milliseconds };
+        const report = { ...toKept(step), milliseconds };
         outbox.add({ report, unet: unet.slice(calls) }, () =>
           packCheckpoint({ branch, state: step.checkpoint() }),
         );
@@ -180,13 +181,6 @@ async function changedFrom(
 ): Promise<number | undefined> {
   const before = original && (await pixelsOf(original));
   return before && changedShare(before, picture);
-}
-
-/** A step as the bot is told of it. */
-function exact({ index, total, timestep, latents, predictedOriginal }: Step): ExactStep {
-  const dims = latents.dims.slice(1);
-  const [x, x0] = [latents.data, predictedOriginal.data];
-  return { index, total, timestep, dims, latents: x, predictedOriginal: x0 };
 }
 
 interface Ending {

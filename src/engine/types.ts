@@ -4,7 +4,6 @@ import type { UserError } from '../errors.js';
 import type {
   EncodedImage,
   EvolutionOptions,
-  ExactStep,
   GenerationParameters,
   InitImage,
   KeptStep,
@@ -32,8 +31,8 @@ export interface EngineJob {
   readonly maxBytes: number;
 }
 
-/** A step that has just ended, to be stored before the next, and its checkpoint with it. */
-export interface StepReport extends ExactStep {
+/** A step that has just ended, to be stored before the next, as it is kept, and its checkpoint with it. */
+export interface StepReport extends KeptStep {
   /** ms that the model call and the scheduler took */
   readonly milliseconds: number;
   /** absent where a later step, with its own, is told together with this one */

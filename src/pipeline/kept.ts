@@ -1,13 +1,18 @@
 // Steps as the store keeps them: half precision, which no eye can tell from the original.
 
 import { fromHalf, toHalf } from './fp16.js';
-import type { ExactStep, FloatTensor, KeptStep } from './types.js';
+import type { FloatTensor, KeptStep, Step } from './types.js';
 
 /** Values beyond 65519 become infinity, which no latents and no prediction here reach. */
-export function toKept(step: ExactStep): KeptStep {
-  const { index, total, timestep, dims } = step;
-  const [latents, predictedOriginal] = [toHalf(step.latents), toHalf(step.predictedOriginal)];
-  return { index, total, timestep, dims, latents, predictedOriginal };
+export function toKept({ index, total, timestep, latents, predictedOriginal }: Step): KeptStep {
+  return {
+    index,
+    total,
+    timestep,
+    dims: latents.dims.slice(1),
+    latents: toHalf(latents.data),
+    predictedOriginal: toHalf(predictedOriginal.data),
+  };
 }
 
 /** The tensors [1, C, h, w] of a kept step. */

@@ -190,16 +190,6 @@ export interface EvolutionOptions {
   readonly show: 'prediction' | 'latents';
 }
 
-/** A step as it was computed, on its way to the store; [C, h, w]. */
-export interface ExactStep {
-  readonly index: number;
-  readonly total: number;
-  readonly timestep: number;
-  readonly dims: readonly number[];
-  readonly latents: Float32Array;
-  readonly predictedOriginal: Float32Array;
-}
-
 /** A kept step as the store holds it: fp16 bits, little endian, [C, h, w]. */
 export interface KeptStep {
   readonly index: number;

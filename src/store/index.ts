@@ -54,8 +54,8 @@ export async function openStore(directory: string): Promise<Store> {
     start: (id, startedAt) => thread.call('start', [id, startedAt]),
     keepStep: (id, step, checkpoint) => {
       const { index, total, timestep, dims } = step;
-      const latents = new Float32Array(step.latents);
-      const predictedOriginal = new Float32Array(step.predictedOriginal);
+      const latents = new Uint16Array(step.latents);
+      const predictedOriginal = new Uint16Array(step.predictedOriginal);
       const copy = { index, total, timestep, dims, latents, predictedOriginal };
       const state = checkpoint && new Uint8Array(checkpoint);
       return thread.call('keepStep', [id, copy, state]);

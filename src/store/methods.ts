@@ -2,7 +2,6 @@
 
 import { createHash } from 'node:crypto';
 import type { StatementSyncInstance } from '@photostructure/sqlite';
-import { toKept } from '../pipeline/kept.js';
 import { initGone } from './faults.js';
 import {
   answerOf,
@@ -149,9 +148,8 @@ export function createMethods(database: Database): Methods {
       ).run(startedAt, id);
     },
 
-    keepStep(id, exact, checkpoint) {
-      checkStep(exact);
-      const step = toKept(exact);
+    keepStep(id, step, checkpoint) {
+      checkStep(step);
       const { changes } = sql(
         `UPDATE generations SET step_index = ?, step_total = ? WHERE id = ? AND ${UNFINISHED}`,
       ).run(step.index, step.total, id);

@@ -1,12 +1,7 @@
 // Between rows and values. What is stored as JSON is checked on its way in and on its way out.
 
 import * as v from 'valibot';
-import {
-  type ExactStep,
-  type GenerationParameters,
-  type KeptStep,
-  SCHEDULER_NAMES,
-} from '../pipeline/types.js';
+import { type GenerationParameters, type KeptStep, SCHEDULER_NAMES } from '../pipeline/types.js';
 import type { Generation, NewGeneration, OpenAnswer, ReplyTarget, StoredFile } from './types.js';
 
 const number = v.pipe(v.number(), v.finite());
@@ -192,7 +187,7 @@ export function fileOf(row: unknown): StoredFile {
 }
 
 /** @throws RangeError when the tensors do not have the shape that `dims` gives */
-export function checkStep(step: ExactStep): void {
+export function checkStep(step: KeptStep): void {
   const length = step.dims.reduce((product, dim) => product * dim, 1);
   for (const name of ['latents', 'predictedOriginal'] as const) {
     if (step[name].length !== length) {

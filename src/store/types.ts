@@ -1,6 +1,6 @@
 // What the store keeps: generations, their steps, their files, and what is owed to whom.
 
-import type { ExactStep, GenerationParameters, InitImage, KeptStep } from '../pipeline/types.js';
+import type { GenerationParameters, InitImage, KeptStep } from '../pipeline/types.js';
 
 export type GenerationState = 'queued' | 'running' | 'done' | 'stopped' | 'cancelled' | 'failed';
 
@@ -123,8 +123,8 @@ export interface Store {
   /** a fresh token for the reply, from a button press on it, or a later one of its owner's */
   setReply(id: string, reply: ReplyTarget): Promise<void>;
   start(id: string, startedAt: number): Promise<void>;
-  /** stores the step in half precision and replaces the checkpoint if there is one, in one transaction */
-  keepStep(id: string, step: ExactStep, checkpoint?: Uint8Array): Promise<void>;
+  /** stores the step and replaces the checkpoint if there is one, in one transaction */
+  keepStep(id: string, step: KeptStep, checkpoint?: Uint8Array): Promise<void>;
   /** the newest checkpoint of an unfinished generation */
   checkpoint(id: string): Promise<Uint8Array | undefined>;
   finish(

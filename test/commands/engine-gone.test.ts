@@ -8,13 +8,13 @@ import { Views } from '../../src/commands/views.js';
 import type { MessageBody } from '../../src/discord/message.js';
 import { EngineDied } from '../../src/engine/types.js';
 import { createLogger } from '../../src/log.js';
-import { exactStep, freshStore, newGeneration, picture } from '../store/support.js';
+import { freshStore, keptStep, newGeneration, picture } from '../store/support.js';
 
 /** A press on Steps of one's own picture, over which the engine dies for good. */
 async function steps(locale: string) {
   const store = await freshStore();
   await store.create(newGeneration('g1'));
-  for (const index of [1, 2]) await store.keepStep('g1', exactStep(index, 2), new Uint8Array(1));
+  for (const index of [1, 2]) await store.keepStep('g1', keptStep(index, 2), new Uint8Array(1));
   await store.finish('g1', { state: 'done', file: picture(9), infotext: '' }, Date.now());
   const said: string[] = [];
   const say = async (_address: unknown, body: MessageBody) => {

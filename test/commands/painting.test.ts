@@ -17,7 +17,7 @@ import { createLogger } from '../../src/log.js';
 import { createLocalQueue } from '../../src/queue/local.js';
 import type { Queue } from '../../src/queue/types.js';
 import type { Store } from '../../src/store/types.js';
-import { exactStep, newGeneration } from '../store/support.js';
+import { keptStep, newGeneration } from '../store/support.js';
 
 const FULL = new UserError(
   'store-full',
@@ -56,7 +56,7 @@ const engine = {
   run: (_job: unknown, handlers: RunHandlers) => {
     for (const index of [1, 2, 3]) {
       handlers.onStep?.({
-        ...exactStep(index, 3),
+        ...keptStep(index, 3),
         ...{ milliseconds: 1, checkpoint: new Uint8Array(1) },
       });
     }

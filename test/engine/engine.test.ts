@@ -17,7 +17,7 @@ import {
 } from '../../src/engine/index.js';
 import { UserError } from '../../src/errors.js';
 import { readInfotext } from '../../src/pipeline/image/carried.js';
-import { fromKept, toKept } from '../../src/pipeline/kept.js';
+import { fromKept } from '../../src/pipeline/kept.js';
 import type { KeptStep } from '../../src/pipeline/types.js';
 
 const MODEL = fileURLToPath(new URL('../fixtures/models/tiny-sd', import.meta.url));
@@ -99,7 +99,7 @@ describe('a generation', () => {
     for (const report of reports) {
       expect(report.total).toBe(12);
       const { dims, latents, predictedOriginal } = report;
-      expect(latents).toBeInstanceOf(Float32Array);
+      expect(latents).toBeInstanceOf(Uint16Array);
       expect(latents.length).toBe(dims.reduce((a, b) => a * b, 1));
       expect(predictedOriginal.length).toBe(latents.length);
     }
@@ -176,7 +176,7 @@ describe('a generation', () => {
   it('branches from a kept step: a late one stays nearer to its parent than an early one', async () => {
     const engine = shared;
     const kept: KeptStep[] = [];
-    const keep = { onStep: (report: StepReport) => kept.push(toKept(report)) };
+    const keep = { onStep: (report: StepReport) => kept.push(report) };
     await engine.run(job({ scheduler: 'DDIM' }), keep).result;
     const parent = kept.splice(0);
     /** mean distance of the final latents to the parent's */
@@ -217,14 +217,13 @@ describe('a generation from an init image', () => {
     const checkpoint = reports[0]!.checkpoint!;
     const again = await shared.run(await guided({ kind: 'resume', checkpoint })).result;
     expect(again.image.bytes).toEqual(whole.image.bytes);
-    const start = { kind: 'branch', step: toKept(reports[4]!), seed: 7 } as const;
+    const start = { kind: 'branch', step: reports[4]!, seed: 7 } as const;
     const branch = await shared.run(await guided(start)).result;
     expect(branch).toMatchObject({ index: 20, total: 20 });
     expect(branch.infotext).toContain('Branch step: 5');
     expect(branch.image.bytes).not.toEqual(whole.image.bytes);
     const sheet = { kind: 'sheet', frames: 9, order: 'reading', show: 'prediction' } as const;
-    const kept = reports.map(toKept);
-    expect((await shared.evolution(kept, sheet, 8 << 20)).type).toBe('image/png');
+    expect((await shared.evolution(reports, sheet, 8 << 20)).type).toBe('image/png');
   });
 
   it('gives the same bytes when its process dies on the way', async () => {
@@ -258,7 +257,7 @@ describe('stop and cancel', () => {
     const kept: KeptStep[] = [];
     const run = engine.run(job({ steps: 100 }), {
       onStep: (report) => {
-        kept.push(toKept(report));
+        kept.push(report);
         if (report.index === 3) run.stop();
       },
     });
@@ -364,7 +363,7 @@ describe('an engine process that dies', () => {
   it('takes a branch up again with the same bytes, its origin in the text included', async () => {
     const engine = engineWith();
     const kept: KeptStep[] = [];
-    await engine.run(job(), { onStep: (report) => kept.push(toKept(report)) }).result;
+    await engine.run(job(), { onStep: (report) => kept.push(report) }).result;
     const parameters = { steps: 60, seed: 9 };
     const branch = job(parameters, { kind: 'branch', step: { ...kept[3]!, total: 60 }, seed: 7 });
     const undisturbed = await paint(engine, branch);
@@ -482,7 +481,7 @@ describe('requests beside the runs', () => {
     const engine = shared;
     const kept: KeptStep[] = [];
     const undisturbed = await engine.run(job({ steps: 60 }), {
-      onStep: (report) => kept.push(toKept(report)),
+      onStep: (report) => kept.push(report),
     }).result;
 
     const run = engine.run(job({ steps: 60 }));
@@ -506,7 +505,7 @@ describe('requests beside the runs', () => {
     const engine = engineWith();
     const kept: KeptStep[] = [];
     await engine.run(job({ steps: 20 }), {
-      onStep: (report) => kept.push(toKept(report)),
+      onStep: (report) => kept.push(report),
     }).result;
     strike(engine, 'SIGSTOP');
     const changes = engine.evolution(

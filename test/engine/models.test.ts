@@ -14,7 +14,6 @@ import {
   type StepReport,
 } from '../../src/engine/index.js';
 import { UserError } from '../../src/errors.js';
-import { toKept } from '../../src/pipeline/kept.js';
 import type { KeptStep } from '../../src/pipeline/types.js';
 
 const MODEL = fileURLToPath(new URL('../fixtures/models/tiny-sd', import.meta.url));
@@ -359,7 +358,7 @@ describe('steps of a model', () => {
 
   async function stepsOf(engine: LocalEngine, model: string): Promise<KeptStep[]> {
     const kept: KeptStep[] = [];
-    const onStep = (report: StepReport) => kept.push(toKept(report));
+    const onStep = (report: StepReport) => kept.push(report);
     await engine.run(job(model), { onStep }).result;
     return kept;
   }

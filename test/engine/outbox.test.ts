@@ -9,8 +9,8 @@ const step = (index: number, side = 4): SentStep => ({
     total: 50,
     timestep: 1000 - index,
     dims: [4, side, side],
-    latents: new Float32Array(4 * side * side),
-    predictedOriginal: new Float32Array(4 * side * side),
+    latents: new Uint16Array(4 * side * side),
+    predictedOriginal: new Uint16Array(4 * side * side),
     milliseconds: 5,
   },
   unet: [5],
@@ -60,9 +60,9 @@ it('keeps quick steps back for a tenth of a second, and sends them together with
 it('keeps back no more than the pipe holds, however quick the steps are', async () => {
   add(1);
   await outbox.flush();
-  add(2, 35); // twice 4 * 35 * 35 * 4 bytes
+  add(2, 50); // twice 4 * 50 * 50 * 2 bytes
   expect(outbox.due).toBe(false);
-  add(3, 35);
+  add(3, 50);
   expect(outbox.due).toBe(true);
 });
 

@@ -15,7 +15,6 @@ import {
 import { veil } from '../../src/engine/safety.js';
 import { UserError } from '../../src/errors.js';
 import { isFlagged } from '../../src/pipeline/image/infotext.js';
-import { toKept } from '../../src/pipeline/kept.js';
 import type { KeptStep } from '../../src/pipeline/types.js';
 import { saveSafetyChecker } from '../support/onnx.js';
 
@@ -130,7 +129,7 @@ describe('previews of a model with a safety checker', () => {
   it('show no more than colours, for nothing has been checked yet', async () => {
     const engine = engineFor(await modelWith(NONE));
     const kept: KeptStep[] = [];
-    const run = engine.run(JOB, { onStep: (report) => kept.push(toKept(report)) });
+    const run = engine.run(JOB, { onStep: (report) => kept.push(report) });
     const preview = await run.nextPreview();
     await run.result;
     const step = kept.find(({ index }) => index === preview?.index);

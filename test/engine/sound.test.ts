@@ -8,7 +8,6 @@ import sharp from 'sharp';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createEngine, type EngineJob, type LocalEngine } from '../../src/engine/index.js';
 import { UserError } from '../../src/errors.js';
-import { toKept } from '../../src/pipeline/kept.js';
 import type { KeptStep } from '../../src/pipeline/types.js';
 import { saveUnet, saveVae, type VaeOptions } from '../support/onnx.js';
 
@@ -82,7 +81,7 @@ describe('a VAE whose half precision overflows', () => {
   it('draws the steps of a picture as well', async () => {
     const engine = await withVae({ type: 'float16', swell: 1e8 });
     const kept: KeptStep[] = [];
-    await engine.run(JOB, { onStep: (report) => kept.push(toKept(report)) }).result;
+    await engine.run(JOB, { onStep: (report) => kept.push(report) }).result;
     const { bytes } = await engine.picture(kept.at(-1)!, 'prediction', 1 << 20);
     expect((await pixelsOf(bytes)).some((level) => level > 0)).toBe(true);
   });

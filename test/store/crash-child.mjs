@@ -43,7 +43,7 @@ for (let number = 0; ; number++) {
   });
   process.stdout.write(`created ${id}\n`);
   await store.start(id, number);
-  const values = new Float32Array(4 * 32 * 32).fill(number);
+  const values = new Uint16Array(4 * 32 * 32).fill(number);
   for (let index = 1; index <= 2; index++) {
     const step = {
       index,

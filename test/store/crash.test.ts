@@ -6,7 +6,6 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { compiledEntry } from '../../src/entry.js';
-import { toHalf } from '../../src/pipeline/fp16.js';
 import { openStore } from '../../src/store/index.js';
 import { freshDirectory } from './support.js';
 
@@ -55,7 +54,7 @@ test('everything acknowledged before kill -9 is there, with its steps, checkpoin
           line,
         ).toEqual([1, 2]);
         expect((await store.step(id, 2))?.latents, line).toEqual(
-          toHalf(new Float32Array(4096).fill(number)),
+          new Uint16Array(4096).fill(number),
         );
         if (found?.state === 'running') expect((await store.checkpoint(id))?.[0], line).toBe(2);
       }

@@ -5,12 +5,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { describe, expect, test } from 'vitest';
 import { UserError } from '../../src/errors.js';
-import { toHalf } from '../../src/pipeline/fp16.js';
 import { openStore } from '../../src/store/index.js';
 import { FILE_NAME } from '../../src/store/open.js';
 import type { Store } from '../../src/store/types.js';
 import {
-  exactStep,
   freshDirectory,
   freshStore,
   keptStep,
@@ -33,7 +31,7 @@ async function paint(
 ): Promise<void> {
   await store.create(newGeneration(id, { createdAt }));
   await store.start(id, createdAt);
-  await store.keepStep(id, exactStep(1), new Uint8Array(100));
+  await store.keepStep(id, keptStep(1), new Uint8Array(100));
   await store.finish(id, { state: 'done', file: picture(bytes), infotext: 'i' }, createdAt + 1);
   if (delivered) await store.delivered(id, `m-${id}`);
 }
@@ -214,9 +212,9 @@ describe('a generation', () => {
   test('that is removed takes its steps, checkpoint and file along; what comes later does nothing', async () => {
     const store = await freshStore();
     await store.create(newGeneration('g1'));
-    await store.keepStep('g1', exactStep(1), new Uint8Array(3));
+    await store.keepStep('g1', keptStep(1), new Uint8Array(3));
     await store.remove('g1');
-    await store.keepStep('g1', exactStep(2), new Uint8Array(3));
+    await store.keepStep('g1', keptStep(2), new Uint8Array(3));
     await store.finish('g1', { state: 'done', file: picture(3), infotext: '' }, NOW);
     await store.delivered('g1', 'm1');
     expect(await store.get('g1')).toBeUndefined();
@@ -232,7 +230,7 @@ describe('kept steps', () => {
     const store = await freshStore();
     await store.create(newGeneration('g1'));
     for (let index = 1; index <= 5; index++) {
-      await store.keepStep('g1', exactStep(index), Uint8Array.of(index, 255, 0));
+      await store.keepStep('g1', keptStep(index), Uint8Array.of(index, 255, 0));
     }
     const steps = await store.steps('g1');
     expect(steps).toEqual([1, 2, 3, 4, 5].map((index) => keptStep(index)));
@@ -245,7 +243,7 @@ describe('kept steps', () => {
   test('are given up to the one that is named', async () => {
     const store = await freshStore();
     await store.create(newGeneration('g1'));
-    for (const index of [1, 2, 3, 4]) await store.keepStep('g1', exactStep(index));
+    for (const index of [1, 2, 3, 4]) await store.keepStep('g1', keptStep(index));
     expect((await store.steps('g1', 2)).map((step) => step.index)).toEqual([1, 2]);
     expect(await store.steps('g1', 9)).toHaveLength(4);
   });
@@ -254,10 +252,10 @@ describe('kept steps', () => {
     const store = await freshStore();
     await store.create(newGeneration('g1'));
     expect(await store.checkpoint('g1')).toBeUndefined();
-    await store.keepStep('g1', exactStep(1), Uint8Array.of(1));
-    await store.keepStep('g1', exactStep(2), Uint8Array.of(2, 2));
+    await store.keepStep('g1', keptStep(1), Uint8Array.of(1));
+    await store.keepStep('g1', keptStep(2), Uint8Array.of(2, 2));
     expect(await store.checkpoint('g1')).toEqual(Uint8Array.of(2, 2));
-    await store.keepStep('g1', exactStep(3)); // told together with a later one
+    await store.keepStep('g1', keptStep(3)); // told together with a later one
     expect(await store.checkpoint('g1')).toEqual(Uint8Array.of(2, 2));
     await store.finish('g1', { state: 'cancelled' }, NOW);
     expect(await store.checkpoint('g1')).toBeUndefined();
@@ -268,7 +266,7 @@ describe('kept steps', () => {
     const store = await freshStore();
     await store.create(newGeneration('g1'));
     for (const index of [1, 2, 3, 4, 2])
-      await store.keepStep('g1', exactStep(index), Uint8Array.of(index));
+      await store.keepStep('g1', keptStep(index), Uint8Array.of(index));
     expect((await store.steps('g1')).map((step) => step.index)).toEqual([1, 2]);
     expect((await store.get('g1'))?.stepIndex).toBe(2);
   });
@@ -276,7 +274,7 @@ describe('kept steps', () => {
   test('that do not have the shape they claim are refused', async () => {
     const store = await freshStore();
     await store.create(newGeneration('g1'));
-    const wrong = { ...exactStep(1), dims: [4, 8, 9] };
+    const wrong = { ...keptStep(1), dims: [4, 8, 9] };
     await expect(store.keepStep('g1', wrong, new Uint8Array(1))).rejects.toThrow(
       'Expected `latents` to have 288',
     );
@@ -286,17 +284,16 @@ describe('kept steps', () => {
   test('stay the caller’s: parts of a bigger buffer are copied, and nothing is taken away', async () => {
     const store = await freshStore();
     await store.create(newGeneration('g1'));
-    const big = new Float32Array(1000).fill(9);
+    const big = new Uint16Array(1000).fill(9);
     const latents = big.subarray(100, 356);
-    const step = { ...exactStep(1), latents };
+    const step = { ...keptStep(1), latents };
     const checkpoint = Buffer.from('checkpoint').subarray(5);
     const kept = store.keepStep('g1', step, checkpoint);
     big.fill(0);
     expect(latents.length).toBe(256);
     expect(checkpoint.toString()).toBe('point');
     await kept;
-    const nine = toHalf(Float32Array.of(9))[0]!;
-    expect((await store.step('g1', 1))?.latents).toEqual(new Uint16Array(256).fill(nine));
+    expect((await store.step('g1', 1))?.latents).toEqual(new Uint16Array(256).fill(9));
     expect(Buffer.from((await store.checkpoint('g1')) ?? []).toString()).toBe('point');
   });
 });
@@ -343,7 +340,7 @@ describe('calls at the same time', () => {
           .get(id)
           .then((found) => expect(found).toMatchObject({ id, state: 'running', startedAt: index })),
       );
-      calls.push(store.keepStep(id, exactStep(1), Uint8Array.of(index)));
+      calls.push(store.keepStep(id, keptStep(1), Uint8Array.of(index)));
     }
     await Promise.all(calls);
     expect(await store.unfinished()).toHaveLength(200);

@@ -4,8 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { toKept } from '../../src/pipeline/kept.js';
-import type { ExactStep, GenerationParameters, KeptStep } from '../../src/pipeline/types.js';
+import { toHalf } from '../../src/pipeline/fp16.js';
+import type { GenerationParameters, KeptStep } from '../../src/pipeline/types.js';
 import { openStore } from '../../src/store/index.js';
 import type { NewGeneration, ReplyTarget, Store, StoredFile } from '../../src/store/types.js';
 
@@ -64,19 +64,17 @@ export function newGeneration(id: string, changes: Partial<NewGeneration> = {}):
 }
 
 /** A step of [4, side, side] whose values all tell which step it is. */
-export function exactStep(index: number, total = 20, side = 8): ExactStep {
+export function keptStep(index: number, total = 20, side = 8): KeptStep {
   const length = 4 * side * side;
   return {
     index,
     total,
     timestep: 999.5 - index,
     dims: [4, side, side],
-    latents: Float32Array.from({ length }, (_, at) => (at * 7 + index) / 3),
-    predictedOriginal: Float32Array.from({ length }, (_, at) => -(at * 13 + index) / 7),
+    latents: toHalf(Float32Array.from({ length }, (_, at) => (at * 7 + index) / 3)),
+    predictedOriginal: toHalf(Float32Array.from({ length }, (_, at) => -(at * 13 + index) / 7)),
   };
 }
-
-export const keptStep = (index: number): KeptStep => toKept(exactStep(index));
 
 export function picture(size: number, value = 7): StoredFile {
   return { bytes: new Uint8Array(size).fill(value), type: 'image/png', width: 64, height: 48 };
