@@ -8,6 +8,7 @@ import type { Queue, QueueEntry } from '../queue/types.js';
 import type { Store, StoredFile } from '../store/types.js';
 import type { EnginePool } from './engines.js';
 import type { Promised } from './facts.js';
+import type { Insistence } from './insistence.js';
 import type { Job } from './job.js';
 
 /** bytes left free below the upload limit for the rest of the request */
@@ -38,8 +39,7 @@ export interface PainterOptions {
   readonly logger: Logger;
   /** told what broke beside the picture: a step that could not be kept */
   readonly bug: (error: unknown, id: string) => void;
-  /** makes a write until the disk takes it; resolves after the first try */
-  readonly insist: (id: string, write: () => Promise<void>) => Promise<void>;
+  readonly insistence: Insistence;
 }
 
 export class Painter {
@@ -48,15 +48,15 @@ export class Painter {
   readonly #engines: EnginePool;
   readonly #logger: Logger;
   readonly #bug: PainterOptions['bug'];
-  readonly #insist: PainterOptions['insist'];
+  readonly #insistence: Insistence;
 
-  constructor({ store, queue, engines, logger, bug, insist }: PainterOptions) {
+  constructor({ store, queue, engines, logger, bug, insistence }: PainterOptions) {
     this.#store = store;
     this.#queue = queue;
     this.#engines = engines;
     this.#logger = logger;
     this.#bug = bug;
-    this.#insist = insist;
+    this.#insistence = insistence;
   }
 
   /**
@@ -114,7 +114,7 @@ export class Painter {
           height: image.height,
         };
         const state = stopped ? 'stopped' : 'done';
-        await this.#insist(id, () =>
+        await this.#insistence.write(id, () =>
           this.#store.finish(id, { state, file, infotext, changed }, endedAt),
         );
         const { work, model } = entryOf(job.generation);

@@ -2,6 +2,7 @@
 
 import { expect, test, vi } from 'vitest';
 import type { EnginePool } from '../../src/commands/engines.js';
+import { Insistence } from '../../src/commands/insistence.js';
 import type { Job } from '../../src/commands/job.js';
 import { Painter } from '../../src/commands/painting.js';
 import { tellFailure } from '../../src/discord/errors.js';
@@ -98,7 +99,7 @@ test('a picture that is given up says why, where the engine knows only that it e
     engines: { take: () => running, give: () => {} } as unknown as EnginePool,
     logger: createLogger('silent'),
     bug: vi.fn(),
-    insist: async (_id, write) => write(),
+    insistence: new Insistence(vi.fn()),
   });
   const abort = new AbortController();
   const job = { ...jobOf(), begin: () => abort.abort(new GivenUp()) };
@@ -116,7 +117,7 @@ test('expected times come from steps, however many calls of the model each of th
       engines: { take: () => twice, give: () => {} } as unknown as EnginePool,
       logger: createLogger('silent'),
       bug: vi.fn(),
-      insist: async (_id, write) => write(),
+      insistence: new Insistence(vi.fn()),
     });
     await painter.paint(jobOf() as unknown as Job, new AbortController().signal);
   }
@@ -134,7 +135,7 @@ test('what cannot be kept is shown all the same, and the log is told once for al
     engines: { take: () => engine, give } as unknown as EnginePool,
     logger: createLogger('silent'),
     bug,
-    insist: (id, write) => write().catch((error: unknown) => bug(error, id)),
+    insistence: new Insistence(bug),
   });
   const painted = await painter.paint(job as unknown as Job, new AbortController().signal);
   expect(painted.file.bytes).toEqual(RESULT.image.bytes);
