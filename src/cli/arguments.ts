@@ -53,6 +53,14 @@ export interface ImagineArguments {
 /** How much is painted anew where nobody says: as diffusers' pipelines for images and for masks. */
 const USUAL_STRENGTH = { image: 0.8, mask: 1 } as const;
 
+/** px; which of them the model takes is for it to say */
+const SIDE: Range = { min: 1, max: 8192 };
+
+interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
 export function badArgument(message: string): UserError {
   return new UserError('bad-argument', message);
 }
@@ -90,7 +98,6 @@ export function parseImagine(args: readonly string[]): ImagineArguments | 'help'
   if (noise !== undefined && noise !== 'cpu' && noise !== 'nv') {
     throw badArgument(`Expected --noise to be cpu or nv, got "${noise}".`);
   }
-  const { min, max } = LIMITS.clipSkip;
   return {
     prompt,
     out,
@@ -100,14 +107,14 @@ export function parseImagine(args: readonly string[]): ImagineArguments | 'help'
       image === undefined ? undefined : (strength ?? USUAL_STRENGTH[mask ? 'mask' : 'image']),
     noise,
     weighting: values.weighting ?? false,
-    clipSkip: whole('clip-skip', values['clip-skip'], min, max),
+    clipSkip: whole('clip-skip', values['clip-skip'], LIMITS.clipSkip),
     model: values.model,
     negative: values.negative ?? '',
-    seed: whole('seed', values.seed, 0, 2 ** 32 - 1),
-    steps: whole('steps', values.steps, 1, 150),
-    guidance: number('guidance', values.guidance, 0, 30),
-    width: whole('width', values.width, 1, 8192),
-    height: whole('height', values.height, 1, 8192),
+    seed: whole('seed', values.seed, LIMITS.seed),
+    steps: whole('steps', values.steps, LIMITS.steps),
+    guidance: number('guidance', values.guidance, LIMITS.guidanceScale),
+    width: whole('width', values.width, SIDE),
+    height: whole('height', values.height, SIDE),
     scheduler: values.scheduler === undefined ? undefined : schedulerNamed(values.scheduler),
     json: values.json ?? false,
   };
@@ -160,7 +167,7 @@ function joinNegativeNumbers(args: readonly string[]): string[] {
   return joined;
 }
 
-function number(name: string, text: string | undefined, min: number, max: number) {
+function number(name: string, text: string | undefined, { min, max }: Range) {
   if (text === undefined) return undefined;
   const value = /^[+-]?(\d+\.?\d*|\.\d+)$/.test(text.trim()) ? Number(text) : Number.NaN;
   if (!(value >= min && value <= max)) {
@@ -170,7 +177,7 @@ function number(name: string, text: string | undefined, min: number, max: number
 }
 
 function strengthOf(text: string | undefined): number | undefined {
-  const value = number('strength', text, 0, 1);
+  const value = number('strength', text, { min: 0, max: 1 });
   if (value === 0) {
     throw badArgument(
       'Expected --strength to be above 0: with 0 nothing of the image is painted anew.',
@@ -179,7 +186,7 @@ function strengthOf(text: string | undefined): number | undefined {
   return value;
 }
 
-function whole(name: string, text: string | undefined, min: number, max: number) {
+function whole(name: string, text: string | undefined, { min, max }: Range) {
   if (text === undefined) return undefined;
   const value = /^[+-]?\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
   if (!(value >= min && value <= max)) {

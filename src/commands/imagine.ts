@@ -13,6 +13,7 @@ import type { SlashCommand } from './types.js';
 import { checkCount, wishesFor } from './wishes.js';
 
 const GUIDANCE = LIMITS.guidanceScale;
+const SEED = LIMITS.seed;
 
 export const imagine: SlashCommand = {
   data: ({ steps }) => ({
@@ -32,7 +33,7 @@ export const imagine: SlashCommand = {
           'Was gemalt werden soll; ohne Angabe träumt das Modell frei',
           'Ce qu’il faut peindre ; sans lui, le modèle rêve librement',
         ]),
-        max_length: 6000,
+        max_length: LIMITS.promptLength,
       },
       {
         type: ApplicationCommandOptionType.String,
@@ -42,7 +43,7 @@ export const imagine: SlashCommand = {
           'Was nicht darin vorkommen soll',
           'Ce qui ne doit pas y être',
         ]),
-        max_length: 6000,
+        max_length: LIMITS.promptLength,
       },
       {
         type: ApplicationCommandOptionType.Attachment,
@@ -77,12 +78,12 @@ export const imagine: SlashCommand = {
         type: ApplicationCommandOptionType.Integer,
         ...named(['seed', 'seed', 'graine']),
         ...described([
-          'The same seed gives the same picture (0 to 4294967295)',
-          'Derselbe Seed gibt dasselbe Bild (0 bis 4294967295)',
-          'La même graine donne la même image (0 à 4294967295)',
+          `The same seed gives the same picture (${SEED.min} to ${SEED.max})`,
+          `Derselbe Seed gibt dasselbe Bild (${SEED.min} bis ${SEED.max})`,
+          `La même graine donne la même image (${SEED.min} à ${SEED.max})`,
         ]),
-        min_value: 0,
-        max_value: 4_294_967_295,
+        min_value: SEED.min,
+        max_value: SEED.max,
       },
       {
         type: ApplicationCommandOptionType.Integer,

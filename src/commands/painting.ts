@@ -10,9 +10,7 @@ import type { EnginePool } from './engines.js';
 import type { Promised } from './facts.js';
 import type { Insistence } from './insistence.js';
 import type { Job } from './job.js';
-
-/** bytes left free below the upload limit for the rest of the request */
-const UPLOAD_MARGIN = 64 * 1024;
+import { largestFile } from './upload.js';
 
 /** What came of a job: in the store, and not yet told. */
 export interface Painted {
@@ -78,7 +76,7 @@ export class Painter {
         start,
         ...(init === undefined ? {} : { init }),
         ...(original === undefined ? {} : { original }),
-        maxBytes: Math.max(reply.attachmentLimit - UPLOAD_MARGIN, UPLOAD_MARGIN),
+        maxBytes: largestFile(reply.attachmentLimit),
       };
       signal.throwIfAborted();
       let kept: Promise<unknown> = Promise.resolve();
