@@ -1,16 +1,13 @@
 // The engine with its real process and a real (tiny) model.
 
-import { copyFile, cp, mkdtemp, readdir, readFile, rm, truncate } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, readdir, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   createEngine,
   EngineDied,
   type EngineJob,
-  type EngineSettings,
   type LocalEngine,
   RunCancelled,
   type StepReport,
@@ -19,57 +16,23 @@ import { UserError } from '../../src/errors.js';
 import { readInfotext } from '../../src/pipeline/image/carried.js';
 import { fromKept } from '../../src/pipeline/kept.js';
 import type { KeptStep } from '../../src/pipeline/types.js';
+import { copyOfModel, engineJob, engineWith, TINY_SD } from '../support/engine.js';
 
-const MODEL = fileURLToPath(new URL('../fixtures/models/tiny-sd', import.meta.url));
 const PNG = [0x89, 0x50, 0x4e, 0x47];
-
-const engines: LocalEngine[] = [];
-const folders: string[] = [];
 
 /** For tests that leave their engine as they found it. */
 let shared: LocalEngine;
 beforeAll(() => {
-  shared = createEngine({ modelDirectory: MODEL, providers: ['cpu'], threads: 1 });
+  shared = createEngine({ modelDirectory: TINY_SD, providers: ['cpu'], threads: 1 });
 });
 afterAll(() => shared.close());
 
-afterEach(async () => {
-  await Promise.all(engines.splice(0).map((engine) => engine.close()));
-  await Promise.all(folders.splice(0).map((path) => rm(path, { recursive: true })));
-});
-
-function engineWith(settings: Partial<EngineSettings> = {}): LocalEngine {
-  const engine = createEngine({
-    modelDirectory: MODEL,
-    providers: ['cpu'],
-    threads: 1,
-    ...settings,
-  });
-  engines.push(engine);
-  return engine;
-}
-
-let jobs = 0;
 function job(
   parameters: Partial<EngineJob['parameters']> = {},
   start: EngineJob['start'] = { kind: 'noise' },
 ): EngineJob {
-  return {
-    id: `job-${++jobs}`,
-    parameters: {
-      prompt: 'a red fox on a meadow',
-      negativePrompt: '',
-      seed: 42,
-      steps: 12,
-      guidanceScale: 5,
-      width: 64,
-      height: 64,
-      scheduler: 'Euler a',
-      ...parameters,
-    },
-    start,
-    maxBytes: 8 << 20,
-  };
+  const own = { prompt: 'a red fox on a meadow', seed: 42, steps: 12, guidanceScale: 5 };
+  return { ...engineJob({ ...own, scheduler: 'Euler a', ...parameters }), start };
 }
 
 /** Sends a signal to the engine process as it is now. */
@@ -448,13 +411,6 @@ describe('an engine process that dies', () => {
 });
 
 describe('a model directory at fault', () => {
-  async function copyOfModel(): Promise<string> {
-    const folder = await mkdtemp(join(tmpdir(), 'ylem-'));
-    folders.push(folder);
-    await cp(MODEL, folder, { recursive: true });
-    return folder;
-  }
-
   it('that is not there is a UserError in ready and in each run', async () => {
     const engine = engineWith({ modelDirectory: '/nowhere/at/all' });
     await expect(engine.ready).rejects.toBeInstanceOf(UserError);
@@ -471,7 +427,7 @@ describe('a model directory at fault', () => {
     expect(failure).toBeInstanceOf(UserError);
     expect((failure as UserError).message).toContain(file);
 
-    await copyFile(join(MODEL, 'unet', file), join(folder, 'unet', file));
+    await copyFile(join(TINY_SD, 'unet', file), join(folder, 'unet', file));
     await expect(paint(engine, job())).resolves.toBeInstanceOf(Uint8Array);
   });
 });

@@ -2,16 +2,13 @@
 // made to say it, in a real engine process.
 
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createEngine, type EngineJob, type LocalEngine } from '../../src/engine/index.js';
+import type { LocalEngine } from '../../src/engine/index.js';
 import { Ladder } from '../../src/engine/ladder.js';
 import { UserError } from '../../src/errors.js';
+import { engineJob, engineWith, freshFolder } from '../support/engine.js';
 
-const MODEL = fileURLToPath(new URL('../fixtures/models/tiny-sd', import.meta.url));
 const LOSE = new URL('lose-device.mjs', import.meta.url).href;
 
 const { NODE_OPTIONS } = process.env;
@@ -22,41 +19,20 @@ afterEach(() => {
   delete process.env.YLEM_TEST_LOSE_TIMES;
 });
 
-const JOB: EngineJob = {
-  id: 'lost',
-  parameters: {
-    prompt: 'a red fox',
-    negativePrompt: '',
-    seed: 3,
-    steps: 16,
-    guidanceScale: 1,
-    width: 96,
-    height: 96,
-    scheduler: 'Euler a',
-  },
-  start: { kind: 'noise' },
-  maxBytes: 8 << 20,
-};
-const SETTINGS = { modelDirectory: MODEL, providers: ['cpu'], threads: 1, backOffMs: 1 };
+const JOB = engineJob({ seed: 3, steps: 16, width: 96, height: 96, scheduler: 'Euler a' });
 
 it('a lost device ends the process, and the next one goes on from the last step', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'ylem-'));
-  const marker = join(folder, 'lost');
-  const whole = createEngine(SETTINGS);
+  const marker = join(await freshFolder(), 'lost');
+  const whole = engineWith();
   process.env.YLEM_TEST_LOSE_DEVICE = marker;
   process.env.NODE_OPTIONS = `--import ${LOSE}`;
   await whole.ready;
-  const lost = createEngine(SETTINGS);
-  try {
-    const retries: number[] = [];
-    const result = await lost.run(JOB, { onRetry: (from) => retries.push(from) }).result;
-    expect(existsSync(marker)).toBe(true);
-    expect(retries).toEqual([11]);
-    expect(result.image.bytes).toEqual((await whole.run(JOB).result).image.bytes);
-  } finally {
-    await Promise.all([whole.close(), lost.close()]);
-    await rm(folder, { recursive: true });
-  }
+  const lost = engineWith({ backOffMs: 1 });
+  const retries: number[] = [];
+  const result = await lost.run(JOB, { onRetry: (from) => retries.push(from) }).result;
+  expect(existsSync(marker)).toBe(true);
+  expect(retries).toEqual([11]);
+  expect(result.image.bytes).toEqual((await whole.run(JOB).result).image.bytes);
 });
 
 /** An engine whose accelerator is lost that many times, and what its log says. */
@@ -65,20 +41,13 @@ async function losing(
   providers: readonly string[],
   work: (engine: LocalEngine, lines: readonly string[]) => Promise<void>,
 ): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'ylem-'));
-  process.env.YLEM_TEST_LOSE_DEVICE = join(folder, 'lost');
+  process.env.YLEM_TEST_LOSE_DEVICE = join(await freshFolder(), 'lost');
   process.env.YLEM_TEST_LOSE_TIMES = String(times);
   process.env.NODE_OPTIONS = `--import ${LOSE}`;
   const lines: string[] = [];
   const say = (...args: unknown[]) => void lines.push(String(args.at(-1)));
   const logger = { debug: say, info: say, warn: say, error: say };
-  const engine = createEngine({ ...SETTINGS, providers, logger });
-  try {
-    await work(engine, lines);
-  } finally {
-    await engine.close();
-    await rm(folder, { recursive: true });
-  }
+  await work(engineWith({ backOffMs: 1, providers, logger }), lines);
 }
 
 // No second provider runs here: the CPU, named twice, stands for one and the one after it.

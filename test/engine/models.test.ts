@@ -1,41 +1,24 @@
 // Several models in one engine: found, chosen by name, loaded within a budget, and what fails of them
 // fails alone. Real engine processes, real (tiny) models.
 
-import { cp, mkdir, mkdtemp, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, mkdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  createEngine,
-  type EngineJob,
-  type EngineSettings,
-  type LocalEngine,
-  type StepReport,
-} from '../../src/engine/index.js';
+import type { EngineJob, EngineSettings, LocalEngine, StepReport } from '../../src/engine/index.js';
 import { UserError } from '../../src/errors.js';
 import type { KeptStep } from '../../src/pipeline/types.js';
-
-const MODEL = fileURLToPath(new URL('../fixtures/models/tiny-sd', import.meta.url));
-
-const engines: LocalEngine[] = [];
-const folders: string[] = [];
-afterEach(async () => {
-  await Promise.all(engines.splice(0).map((engine) => engine.close()));
-  await Promise.all(folders.splice(0).map((path) => rm(path, { recursive: true })));
-});
+import { engineJob, freshFolder, TINY_SD, engineWith as tinyEngine } from '../support/engine.js';
 
 /** A directory with these models: each the tiny one, with weights of its own. */
 async function modelsDirectory(...names: string[]): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'ylem-models-'));
-  folders.push(folder);
+  const folder = await freshFolder();
   for (const name of names) await addModel(folder, name);
   return folder;
 }
 
 /** Some other weights for each name: the same prompt gives another picture. */
 async function addModel(folder: string, name: string): Promise<void> {
-  await cp(MODEL, join(folder, name), { recursive: true });
+  await cp(TINY_SD, join(folder, name), { recursive: true });
   const path = join(folder, name, 'unet/model.onnx_data');
   const weights = await readFile(path);
   const shift = [...name].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) / 20_000;
@@ -53,38 +36,15 @@ function log(): Log {
   return { lines, logger: { debug: say, info: say, warn: say, error: say } };
 }
 
-function engineWith(settings: Partial<EngineSettings>): LocalEngine {
-  const engine = createEngine({
-    modelDirectory: MODEL,
-    providers: ['cpu'],
-    threads: 1,
-    backOffMs: 1,
-    ...settings,
-  });
-  engines.push(engine);
-  return engine;
-}
+const engineWith = (settings: Partial<EngineSettings>): LocalEngine =>
+  tinyEngine({ backOffMs: 1, ...settings });
 
-let jobs = 0;
-function job(model?: string, parameters: Partial<EngineJob['parameters']> = {}): EngineJob {
-  return {
-    id: `job-${++jobs}`,
-    parameters: {
-      prompt: 'a red fox',
-      negativePrompt: '',
-      seed: 42,
-      steps: 4,
-      guidanceScale: 1,
-      width: 64,
-      height: 64,
-      scheduler: 'Euler a',
-      ...(model === undefined ? {} : { model }),
-      ...parameters,
-    },
-    start: { kind: 'noise' },
-    maxBytes: 8 << 20,
-  };
-}
+const job = (model?: string, parameters: Partial<EngineJob['parameters']> = {}): EngineJob =>
+  engineJob({
+    ...{ seed: 42, steps: 4, scheduler: 'Euler a' },
+    ...(model === undefined ? {} : { model }),
+    ...parameters,
+  });
 
 const paint = async (engine: LocalEngine, what: EngineJob): Promise<Uint8Array> =>
   (await engine.run(what).result).image.bytes;

@@ -3,17 +3,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { expect, it, vi } from 'vitest';
+import { TINY_SD } from '../support/engine.js';
 
-const MODEL = fileURLToPath(new URL('../fixtures/models/tiny-sd', import.meta.url));
 const ENGINE = new URL('../../dist/engine/index.js', import.meta.url).href;
 
 /** A bot that does nothing but paint, and says the pid of its engine process after two steps. */
 const BOT = `
   import { createEngine } from ${JSON.stringify(ENGINE)};
   const engine = createEngine({
-    modelDirectory: ${JSON.stringify(MODEL)}, providers: ['cpu'], threads: 1 });
+    modelDirectory: ${JSON.stringify(TINY_SD)}, providers: ['cpu'], threads: 1 });
   await engine.ready;
   const parameters = { prompt: '', negativePrompt: '', seed: 1, steps: 150, guidanceScale: 1,
     width: 64, height: 64 };

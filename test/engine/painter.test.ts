@@ -1,32 +1,16 @@
 // A try of a run in this process, with a real (tiny) model: which step a preview is of.
 
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Attempt, Painter } from '../../src/engine/painter.js';
 import type { FromEngine } from '../../src/engine/protocol.js';
-import type { EngineJob } from '../../src/engine/types.js';
 import { loadModel, type Model } from '../../src/pipeline/index.js';
+import { engineJob, TINY_SD } from '../support/engine.js';
 
-const MODEL = fileURLToPath(new URL('../fixtures/models/tiny-sd', import.meta.url));
-const JOB: EngineJob = {
-  id: 'painted',
-  parameters: {
-    prompt: 'a red fox',
-    negativePrompt: '',
-    seed: 5,
-    steps: 5,
-    guidanceScale: 1,
-    width: 64,
-    height: 64,
-    scheduler: 'DDIM',
-  },
-  start: { kind: 'noise' },
-  maxBytes: 8 << 20,
-};
+const JOB = engineJob({ steps: 5 });
 
 let model: Model;
 beforeAll(async () => {
-  model = await loadModel(MODEL, { providers: ['cpu'], threads: 1 });
+  model = await loadModel(TINY_SD, { providers: ['cpu'], threads: 1 });
 });
 afterAll(() => model.dispose());
 

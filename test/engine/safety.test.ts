@@ -1,69 +1,32 @@
 // Models that bring a safety checker: what it flags is blurred or refused, on the way there as well.
 
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
-import { afterEach, describe, expect, it } from 'vitest';
-import {
-  createEngine,
-  type EngineJob,
-  type LocalEngine,
-  type Safety,
-} from '../../src/engine/index.js';
+import { describe, expect, it } from 'vitest';
+import type { LocalEngine, Safety } from '../../src/engine/index.js';
 import { veil } from '../../src/engine/safety.js';
 import { UserError } from '../../src/errors.js';
 import { isFlagged } from '../../src/pipeline/image/infotext.js';
 import type { KeptStep } from '../../src/pipeline/types.js';
+import { copyOfModel, engineJob, engineWith } from '../support/engine.js';
 import { saveSafetyChecker } from '../support/onnx.js';
 
-const MODEL = fileURLToPath(new URL('../fixtures/models/tiny-sd', import.meta.url));
 /** The checker flags what is brighter: everything, or nothing. */
 const [ALL, NONE] = [-9, 9];
 
-const engines: LocalEngine[] = [];
-const folders: string[] = [];
-afterEach(async () => {
-  await Promise.all(engines.splice(0).map((engine) => engine.close()));
-  await Promise.all(folders.splice(0).map((path) => rm(path, { recursive: true })));
-});
-
 async function modelWith(above: number): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'ylem-'));
-  folders.push(folder);
-  await cp(MODEL, folder, { recursive: true });
+  const folder = await copyOfModel();
   await mkdir(join(folder, 'safety_checker'));
   await saveSafetyChecker(join(folder, 'safety_checker/model.onnx'), above);
   return folder;
 }
 
 function engineFor(modelDirectory: string, safety?: Safety): LocalEngine {
-  const engine = createEngine({
-    modelDirectory,
-    providers: ['cpu'],
-    threads: 1,
-    ...(safety === undefined ? {} : { safety }),
-  });
-  engines.push(engine);
-  return engine;
+  return engineWith({ modelDirectory, ...(safety === undefined ? {} : { safety }) });
 }
 
-const JOB: EngineJob = {
-  id: 'safe',
-  parameters: {
-    prompt: 'a red fox',
-    negativePrompt: '',
-    seed: 5,
-    steps: 60,
-    guidanceScale: 1,
-    width: 64,
-    height: 64,
-    scheduler: 'DDIM',
-  },
-  start: { kind: 'noise' },
-  maxBytes: 8 << 20,
-};
+const JOB = engineJob({ steps: 60 });
 
 /** Mean step from a pixel to its neighbour, all channels: what is blurred has little of it. */
 async function detail(bytes: Uint8Array): Promise<number> {

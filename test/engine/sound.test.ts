@@ -1,60 +1,22 @@
 // Results that must not be posted: graphs that overflow, give no numbers, or give nothing but black.
 
-import { cp, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
-import { afterEach, describe, expect, it } from 'vitest';
-import { createEngine, type EngineJob, type LocalEngine } from '../../src/engine/index.js';
+import { describe, expect, it } from 'vitest';
+import type { LocalEngine } from '../../src/engine/index.js';
 import { UserError } from '../../src/errors.js';
 import type { KeptStep } from '../../src/pipeline/types.js';
+import { copyOfModel, engineJob, engineWith } from '../support/engine.js';
 import { saveUnet, saveVae, type VaeOptions } from '../support/onnx.js';
-
-const MODEL = fileURLToPath(new URL('../fixtures/models/tiny-sd', import.meta.url));
-
-const engines: LocalEngine[] = [];
-const folders: string[] = [];
-afterEach(async () => {
-  await Promise.all(engines.splice(0).map((engine) => engine.close()));
-  await Promise.all(folders.splice(0).map((path) => rm(path, { recursive: true })));
-});
-
-async function copyOfModel(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'ylem-'));
-  folders.push(folder);
-  await cp(MODEL, folder, { recursive: true });
-  return folder;
-}
-
-function engineFor(modelDirectory: string): LocalEngine {
-  const engine = createEngine({ modelDirectory, providers: ['cpu'], threads: 1 });
-  engines.push(engine);
-  return engine;
-}
 
 /** The tiny model with another VAE. */
 async function withVae(options: VaeOptions): Promise<LocalEngine> {
   const folder = await copyOfModel();
   await saveVae(join(folder, 'vae_decoder/model.onnx'), options);
-  return engineFor(folder);
+  return engineWith({ modelDirectory: folder });
 }
 
-const JOB: EngineJob = {
-  id: 'sound',
-  parameters: {
-    prompt: 'a red fox',
-    negativePrompt: '',
-    seed: 5,
-    steps: 6,
-    guidanceScale: 1,
-    width: 64,
-    height: 64,
-    scheduler: 'DDIM',
-  },
-  start: { kind: 'noise' },
-  maxBytes: 8 << 20,
-};
+const JOB = engineJob({ steps: 6 });
 
 const pixelsOf = async (bytes: Uint8Array): Promise<Buffer> => sharp(bytes).raw().toBuffer();
 
@@ -116,7 +78,7 @@ describe('a result that is none is a clear sentence instead of a picture', () =>
     const folder = await copyOfModel();
     // No numbers below timestep 500: the first half of the steps is sound.
     await saveUnet(join(folder, 'unet/model.onnx'), { context: 32, brokenBelow: 500 });
-    const engine = engineFor(folder);
+    const engine = engineWith({ modelDirectory: folder });
     const seen: number[] = [];
     const run = engine.run(JOB, { onStep: ({ index }) => seen.push(index) });
     const failure = await failureOf(run.result);
