@@ -11,7 +11,13 @@ import { Ladder } from './ladder.js';
 import { usualBudget } from './memory.js';
 import { Offer } from './offer.js';
 import type { EngineProcess } from './process.js';
-import { type EngineRequest, type FromEngine, fromWire, type HostOptions } from './protocol.js';
+import {
+  type EngineRequest,
+  type FromEngine,
+  fromWire,
+  type HostOptions,
+  type ModelRef,
+} from './protocol.js';
 import { Requests } from './requests.js';
 import { ActiveRun, type RunMessage } from './run.js';
 import type { EngineSettings } from './settings.js';
@@ -183,14 +189,29 @@ class Supervisor implements LocalEngine {
   // --- requests -----------------------------------------------------------------------------
 
   evolution: Engine['evolution'] = async (steps, options, maxBytes, name) => {
-    const model = await this.#offer.locate(name).catch(() => undefined);
+    const model = await this.#modelOfSteps(name);
     return this.#ask({ kind: 'evolution', model, steps, options, maxBytes });
   };
 
   picture: Engine['picture'] = async (step, show, maxBytes, name) => {
-    const model = await this.#offer.locate(name).catch(() => undefined);
+    const model = await this.#modelOfSteps(name);
     return this.#ask({ kind: 'picture', model, step, show, maxBytes });
   };
+
+  /**
+   * Steps are drawn without their model where there is none to draw them with: that it is gone or
+   * damaged is no news here. That it could not be looked for at all is.
+   */
+  async #modelOfSteps(name: string | undefined): Promise<ModelRef | undefined> {
+    return this.#offer.locate(name).catch((error: unknown) => {
+      if (!(error instanceof UserError))
+        this.#settings.logger?.error(
+          { err: error },
+          'a model could not be looked for; its kept steps are drawn without it',
+        );
+      return undefined;
+    });
+  }
 
   #ask(request: EngineRequest): Promise<EncodedImage> {
     if (this.#closed !== undefined) return Promise.reject(shuttingDown());
