@@ -5,7 +5,6 @@ import type { Logger } from 'pino';
 import { afterEach, expect, it, vi } from 'vitest';
 import type { LocalEngine } from '../../src/engine/index.js';
 import type { ModelDescription } from '../../src/pipeline/describe.js';
-import { toKept } from '../../src/pipeline/kept.js';
 import type { EvolutionOptions, KeptStep } from '../../src/pipeline/types.js';
 import { engineJob, engineWith } from '../support/engine.js';
 
@@ -31,7 +30,7 @@ async function painted(): Promise<{ engine: LocalEngine; step: KeptStep; told: u
   } as unknown as Logger;
   const engine = engineWith({ logger });
   const kept: KeptStep[] = [];
-  await engine.run(engineJob(), { onStep: (report) => kept.push(toKept(report)) }).result;
+  await engine.run(engineJob(), { onStep: (report) => kept.push(report) }).result;
   return { engine, step: kept.at(-1)!, told };
 }
 
