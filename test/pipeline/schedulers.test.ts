@@ -15,7 +15,7 @@ import {
   schedulerDisplayName,
   schedulerWarnings,
 } from '../../src/pipeline/schedulers/index.js';
-import { betaQuantile, roundHalfEven } from '../../src/pipeline/schedulers/math.js';
+import { betaQuantile, numpyLog32, roundHalfEven } from '../../src/pipeline/schedulers/math.js';
 import { choiceOf } from '../../src/pipeline/schedulers/names.js';
 import type { SchedulerName } from '../../src/pipeline/types.js';
 
@@ -220,6 +220,18 @@ describe('the forward process', () => {
 describe('numerics', () => {
   it('round halves to the even neighbour', () => {
     expect([0.5, 1.5, 2.5, 2.4, 2.6, 7].map(roundHalfEven)).toEqual([0, 2, 2, 2, 3, 7]);
+  });
+
+  // numpy.log of numpy.float32(x) with AVX2; the first three are not the nearest float32
+  it.each([
+    [2.537104606628418, 0.9310234785079956],
+    [21.383127212524414, 3.0626020431518555],
+    [5949.61328125, 8.691082000732422],
+    [0.16643887758255005, -1.793127179145813],
+    [0.7087653279304504, -0.3442308008670807],
+    [1, 0],
+  ])("take float32 logarithms to numpy's last bit: of %d", (x, logarithm) => {
+    expect(numpyLog32(x)).toBe(logarithm);
   });
 
   it('find quantiles of the beta distribution (a = 1 is uniform, a = 1/2 the arcsine law)', () => {
