@@ -53,11 +53,15 @@ export function infotextOf(
   if (flagged) values.push([SAFETY, FLAGGED]);
   values.push(['Version', PROGRAM]);
   const lines = [p.prompt];
-  if (p.negativePrompt !== '') lines.push(`Negative prompt: ${p.negativePrompt}`);
+  // An empty one is said too where a line of the prompt would pass for it.
+  if (p.negativePrompt !== '' || p.prompt.split('\n').some((line) => line.startsWith(NEGATIVE))) {
+    lines.push(NEGATIVE + p.negativePrompt);
+  }
   lines.push(values.map(([key, value]) => `${key}: ${quote(String(value))}`).join(', '));
   return lines.join('\n');
 }
 
+const NEGATIVE = 'Negative prompt: ';
 const PROGRAM = 'Ylem';
 const SAFETY = 'Safety checker';
 const FLAGGED = 'flagged';
@@ -67,7 +71,9 @@ export function isFlagged(infotext: string | null): boolean {
   return infotext !== null && parseInfotext(infotext).values.get(SAFETY) === FLAGGED;
 }
 
-const quote = (value: string): string => (/[,:\n]/.test(value) ? JSON.stringify(value) : value);
+/** In quotes where the value would not be read back as it is: a reader trims and unquotes. */
+const quote = (value: string): string =>
+  /[,:\n]|^["\s]|\s$/.test(value) ? JSON.stringify(value) : value;
 
 /** What an infotext says; a value that it lacks or that makes no sense is absent. */
 export interface ReadInfotext {
@@ -89,8 +95,6 @@ export interface ReadInfotext {
   /** every key and value of the last line */
   readonly values: ReadonlyMap<string, string>;
 }
-
-const NEGATIVE = 'Negative prompt: ';
 
 /** Reads what A1111, its relatives and this program write. Never throws. */
 export function parseInfotext(text: string): ReadInfotext {

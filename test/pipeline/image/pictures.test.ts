@@ -48,6 +48,24 @@ describe('an infotext', () => {
     expect(text).toContain('Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7.5');
   });
 
+  it.each([
+    ['a fox\nNegative prompt: not this one', ''],
+    ['Negative prompt: a fox', ''],
+    ['Negative prompt: a fox', 'blurry'],
+    ['a fox\nSteps: 20, Sampler: Euler, Size: 64x64', 'Steps: 3, Seed: 4, CFG scale: 7'],
+  ])('keeps apart what a prompt looks like and what it is: %j and %j', (prompt, negativePrompt) => {
+    const text = infotextOf({ ...PARAMETERS, prompt, negativePrompt }, INFO);
+    expect(parseInfotext(text)).toMatchObject({ ...PARAMETERS, prompt, negativePrompt });
+  });
+
+  it.each(['"x"', '"', ' x', 'x\t', 'x\r', 'a\\b', 'a "b"', ''])(
+    'reads back the name of a model as it was: %j',
+    (name) => {
+      const { values } = parseInfotext(infotextOf(PARAMETERS, { ...INFO, name }));
+      expect(values.get('Model')).toBe(name);
+    },
+  );
+
   it('says how an init image, the words and the noise were used', () => {
     const guided = { strength: 0.55, clipSkip: 1, noise: 'nv', weighting: true } as const;
     const text = infotextOf({ ...PARAMETERS, ...guided }, INFO, { masked: true });
