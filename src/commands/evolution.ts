@@ -14,10 +14,11 @@ import { isFlagged } from '../pipeline/image/infotext.js';
 import type { EncodedImage, EvolutionOptions, KeptStep } from '../pipeline/types.js';
 import type { Generation } from '../store/types.js';
 import { fileOf } from './facts.js';
+import { ownerOfStep } from './lineage.js';
 import { stepsGone } from './painting.js';
 import type { Bot } from './types.js';
+import { largestFile } from './upload.js';
 import { Superseded } from './views.js';
-import { ownerOfStep } from './wishes.js';
 
 /** What a /steps message shows. */
 export interface View {
@@ -48,7 +49,6 @@ const FRAME_CHOICES = [4, 9, 16, 25, 36, 49, 64];
 const MOST_CHOICES = 25;
 /** Steps of one picture can be at most that many in one animation. */
 const ANIMATION_FRAMES = 150;
-const UPLOAD_MARGIN = 64 * 1024;
 
 function letter<T extends string>(table: Readonly<Record<string, T>>, value: T): string {
   return Object.keys(table).find((key) => table[key] === value) ?? '';
@@ -126,8 +126,8 @@ async function drawView(
   generation: Generation,
   view: View,
 ): Promise<void> {
-  const maxBytes = Math.max(exchange.attachmentLimit - UPLOAD_MARGIN, UPLOAD_MARGIN);
   const texts = textsFor(exchange.locale);
+  const maxBytes = largestFile(exchange.attachmentLimit);
   const { image, seen, kept } = await picture(bot, generation, view, maxBytes);
   await exchange.edit(panel(generation, seen, kept, image, texts));
 }

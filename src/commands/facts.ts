@@ -14,7 +14,7 @@ export type Promised = Omit<NewGeneration, 'init'> & {
 
 /** @param scheduler the model's own, for those that name none */
 export function factsOf(generation: Promised, scheduler: string): PictureFacts {
-  const { parameters, branchStep, branchSeed } = generation;
+  const { parameters, branchStep, branchSeed, parentId, parentRelation } = generation;
   return {
     id: generation.id,
     prompt: parameters.prompt,
@@ -33,6 +33,7 @@ export function factsOf(generation: Promised, scheduler: string): PictureFacts {
       branchStep === null || branchSeed === null
         ? undefined
         : { step: branchStep, seed: branchSeed },
+    beside: parentRelation === 'chance' && parentId !== null ? parentId : undefined,
     unheeded: parameters.weighting
       ? unheeded(`${parameters.prompt}\n${parameters.negativePrompt}`)
       : [],

@@ -11,6 +11,7 @@ import { EngineDied } from '../engine/types.js';
 import { UserError } from '../errors.js';
 // The file itself, not the pipeline's index: this process must not load onnxruntime.
 import { LIMITS, type Limits } from '../pipeline/parameters.js';
+import { besideButton } from './buttons/beside.js';
 import { deleteButton } from './buttons/delete.js';
 import { editButton } from './buttons/edit.js';
 import { cancelButton, keepButton, stopButton } from './buttons/ending.js';
@@ -49,6 +50,7 @@ export const BUTTONS: readonly ButtonFamily[] = [
   varyButtons,
   branchButton,
   chanceButton,
+  besideButton,
   editButton,
   deleteButton,
   stopButton,

@@ -10,6 +10,7 @@ import type { EnginePool } from './engines.js';
 import type { Promised } from './facts.js';
 import type { Insistence } from './insistence.js';
 import type { Job } from './job.js';
+import { ownerOfStep } from './lineage.js';
 import { largestFile } from './upload.js';
 
 /** What came of a job: in the store, and not yet told. */
@@ -145,7 +146,9 @@ export class Painter {
     if (checkpoint !== undefined) return { kind: 'resume', checkpoint };
     const { parentId, branchStep, branchSeed } = generation;
     if (parentId === null || branchStep === null || branchSeed === null) return { kind: 'noise' };
-    const step = await this.#store.step(parentId, branchStep);
+    const parent = await this.#store.get(parentId);
+    const owner = parent && (await ownerOfStep(this.#store, parent, branchStep));
+    const step = owner && (await this.#store.step(owner.id, branchStep));
     if (step === undefined) throw stepsGone();
     return { kind: 'branch', step, seed: branchSeed };
   }

@@ -3,9 +3,10 @@
 import type { OfferedModel } from '../engine/types.js';
 import { UserError } from '../errors.js';
 import type { GenerationParameters, InitImage } from '../pipeline/types.js';
-import type { Generation, Store } from '../store/types.js';
+import type { Generation } from '../store/types.js';
 import { modelName } from './facts.js';
 import type { Wish } from './generations.js';
+import { ownerOfStep } from './lineage.js';
 import { stepsGone } from './painting.js';
 import { newSeed } from './parameters.js';
 import type { Bot } from './types.js';
@@ -86,8 +87,8 @@ function stepAt(generation: Generation, part: number): number {
 }
 
 /**
- * New noise, of seed `seed`, after step `step` of a generation. Steps from before it branched off itself belong to
- * the one it came from.
+ * New noise, of seed `seed`, after step `step` of a generation, be that a step of its own or one that
+ * it has from the picture it branched from itself.
  * @throws UserError when the step is not kept or the model is another
  */
 export async function branchWish(
@@ -95,7 +96,7 @@ export async function branchWish(
   info: OfferedModel,
   generation: Generation,
   step: number,
-  relation: 'vary' | 'branch',
+  relation: 'vary' | 'branch' | 'chance',
   seed: number,
 ): Promise<Wish> {
   if (generation.model !== modelName(info)) {
@@ -110,19 +111,6 @@ export async function branchWish(
   return {
     parameters: generation.parameters,
     ...initFrom(generation),
-    parent: { id: owner.id, relation, branch: { step, seed } },
+    parent: { id: generation.id, relation, branch: { step, seed } },
   };
-}
-
-/** The generation that made the given step: this one, or the one it branched from. */
-export async function ownerOfStep(
-  store: Store,
-  generation: Generation,
-  step: number,
-): Promise<Generation | undefined> {
-  let owner: Generation | undefined = generation;
-  while (owner !== undefined && owner.branchStep !== null && step <= owner.branchStep) {
-    owner = owner.parentId === null ? undefined : await store.get(owner.parentId);
-  }
-  return owner;
 }

@@ -22,6 +22,8 @@ export interface PictureFacts {
   /** it began from an image: how much of it was painted anew, and whether a mask said where */
   readonly init: { readonly strength: number; readonly masked: boolean } | undefined;
   readonly branch: { readonly step: number; readonly seed: number } | undefined;
+  /** the picture that this branch and others from other steps of it were asked for together */
+  readonly beside: string | undefined;
   /** pieces of the prompts that look like syntax and have no effect */
   readonly unheeded: readonly string[];
 }
@@ -156,7 +158,8 @@ export function factsLine(picture: PictureFacts, texts: Texts): string {
   ].join(' · ');
 }
 
-const percent = (share: number, { language }: Texts): string =>
+/** A share, 0 to 1, in whole per cent. */
+export const percent = (share: number, { language }: Texts): string =>
   new Intl.NumberFormat(language, { style: 'percent', maximumFractionDigits: 0 }).format(share);
 
 /** The end: the picture, all that makes it again, and what can be done with it. */
@@ -204,6 +207,7 @@ export function donePanel(
       row(
         button(texts.buttons.reroll, customId('reroll', picture.id), ButtonStyle.Primary),
         button(texts.buttons.steps, customId('steps', picture.id)),
+        ...beside(picture, texts),
         button(texts.buttons.edit, customId('edit', picture.id)),
       ),
       row(
@@ -218,6 +222,11 @@ export function donePanel(
     ],
     files: [outcome.file],
   };
+}
+
+function beside({ beside, branch }: PictureFacts, texts: Texts) {
+  if (beside === undefined || branch === undefined) return [];
+  return [button(texts.buttons.beside, customId('beside', beside, branch.seed))];
 }
 
 /** Cancelled or failed: a sentence instead of a picture, and the ways on. */

@@ -8,6 +8,7 @@ import {
   keptTensor,
   kindOf,
   type Model,
+  sideBySide,
   type Turn,
 } from '../pipeline/index.js';
 import type { EncodedImage } from '../pipeline/types.js';
@@ -162,10 +163,10 @@ export class Host {
     switch (request.kind) {
       case 'evolution': {
         // One after the other: between the steps of a run stands the drawing of one at most.
-        const file = this.#evolutions.then(() => this.#evolution(request));
-        this.#evolutions = file.catch(() => {});
-        return file;
+        return this.#inTurn(() => this.#evolution(request));
       }
+      case 'beside':
+        return this.#inTurn(() => sideBySide(request.pictures, request.maxBytes));
       case 'picture': {
         const { model: ref, step, show, maxBytes } = request;
         const picture = await this.#exclusive(async () => {
@@ -180,6 +181,13 @@ export class Host {
         return encodeWithin(picture, maxBytes);
       }
     }
+  }
+
+  /** Sheets and animations are made one after the other: each holds all of its frames. */
+  #inTurn(work: () => Promise<EncodedImage>): Promise<EncodedImage> {
+    const file = this.#evolutions.then(work);
+    this.#evolutions = file.catch(() => {});
+    return file;
   }
 
   async #evolution(request: Extract<EngineRequest, { kind: 'evolution' }>): Promise<EncodedImage> {

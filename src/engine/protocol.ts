@@ -2,7 +2,13 @@
 // child_process.fork with serialization 'advanced': typed arrays travel as bytes, never as text.
 
 import { type ErrorContext, UserError } from '../errors.js';
-import type { EncodedImage, EvolutionOptions, KeptStep, ModelInfo } from '../pipeline/types.js';
+import type {
+  EncodedImage,
+  EvolutionOptions,
+  KeptStep,
+  LabelledPicture,
+  ModelInfo,
+} from '../pipeline/types.js';
 import type { Safety } from './settings.js';
 import type { EngineJob, Preview, RunResult, RunTimings, StepReport } from './types.js';
 
@@ -17,7 +23,7 @@ export interface ModelRef {
   readonly vaeScale: number | undefined;
 }
 
-/** Work beside the runs: done between two steps, answered once. */
+/** Work beside the runs: what needs a model is done between two steps. Answered once. */
 export type EngineRequest =
   | {
       readonly kind: 'evolution';
@@ -32,6 +38,11 @@ export type EngineRequest =
       readonly model: ModelRef | undefined;
       readonly step: KeptStep;
       readonly show: EvolutionOptions['show'];
+      readonly maxBytes: number;
+    }
+  | {
+      readonly kind: 'beside';
+      readonly pictures: readonly LabelledPicture[];
       readonly maxBytes: number;
     };
 

@@ -198,6 +198,9 @@ class Supervisor implements LocalEngine {
     return this.#ask({ kind: 'picture', model, step, show, maxBytes });
   };
 
+  beside: Engine['beside'] = (pictures, maxBytes) =>
+    this.#ask({ kind: 'beside', pictures, maxBytes });
+
   /**
    * Steps are drawn without their model where there is none to draw them with: that it is gone or
    * damaged is no news here. That it could not be looked for at all is.

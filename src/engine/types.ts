@@ -7,6 +7,7 @@ import type {
   GenerationParameters,
   InitImage,
   KeptStep,
+  LabelledPicture,
   ModelFacts,
   ModelInfo,
 } from '../pipeline/types.js';
@@ -185,6 +186,8 @@ export interface Engine {
     maxBytes: number,
     model?: string,
   ): Promise<EncodedImage>;
+  /** finished pictures in one sheet, at most `maxBytes` long; needs no model */
+  beside(pictures: readonly LabelledPicture[], maxBytes: number): Promise<EncodedImage>;
   /** ends the process: runs are cancelled; kills it after `graceMs` */
   close(graceMs?: number): Promise<void>;
 }

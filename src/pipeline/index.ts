@@ -1,5 +1,6 @@
 // The pipeline's public surface: prompt to pixels.
 
+export { sideBySide } from './evolution/beside.js';
 export { type Draw, evolution, type Turn } from './evolution.js';
 export { allFinite } from './finite.js';
 export { altText } from './image/alt-text.js';

@@ -190,6 +190,14 @@ export interface EvolutionOptions {
   readonly show: 'prediction' | 'latents';
 }
 
+/** A finished picture on its way into a sheet of several. */
+export interface LabelledPicture {
+  readonly file: Uint8Array;
+  /** numbers at its top and at its bottom, of digits and `. / %`; empty: none */
+  readonly label: string;
+  readonly foot: string;
+}
+
 /** A kept step as the store holds it: fp16 bits, little endian, [C, h, w]. */
 export interface KeptStep {
   readonly index: number;

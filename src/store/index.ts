@@ -48,6 +48,7 @@ export async function openStore(directory: string): Promise<Store> {
     get: (id) => thread.call('get', [id]),
     byMessage: (messageId) => thread.call('byMessage', [messageId]),
     latest: (userId, limit, withImage) => thread.call('latest', [userId, limit, withImage]),
+    chances: (parentId, branchSeed) => thread.call('chances', [parentId, branchSeed]),
     unfinished: () => thread.call('unfinished', []),
     setMessage: (id, messageId) => thread.call('setMessage', [id, messageId]),
     setReply: (id, reply) => thread.call('setReply', [id, reply]),

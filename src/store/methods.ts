@@ -124,6 +124,13 @@ export function createMethods(database: Database): Methods {
         .map(generationOf);
     },
 
+    chances(parentId, branchSeed) {
+      const which = "g.parent_id = ? AND g.branch_seed = ? AND g.parent_relation = 'chance'";
+      return sql(`${SELECT} WHERE ${which} ORDER BY g.branch_step, g.rowid`)
+        .all(parentId, branchSeed)
+        .map(generationOf);
+    },
+
     unfinished() {
       const oldest = 'ORDER BY g.created_at, g.rowid';
       return sql(`${SELECT} WHERE ${UNFINISHED} OR delivered = 0 ${oldest}`)
@@ -261,11 +268,16 @@ export function createMethods(database: Database): Methods {
 
     retainSome(before, keepBytes, count, now) {
       sql('DELETE FROM settings WHERE expires_at <= ?').run(now);
-      // What an unfinished branch goes on from is kept as long as that is unfinished.
+      // What an unfinished branch goes on from is kept as long as that is unfinished: its parent, and
+      // where that is a branch what it has its own first steps from.
       const oldest = sql(
         `SELECT id, bytes, created_at, init_image FROM generations
-         WHERE NOT (${UNFINISHED}) AND delivered = 1 AND id NOT IN
-           (SELECT parent_id FROM generations WHERE ${UNFINISHED} AND parent_id IS NOT NULL)
+         WHERE NOT (${UNFINISHED}) AND delivered = 1 AND id NOT IN (
+           WITH RECURSIVE needed (id) AS (
+             SELECT parent_id FROM generations WHERE ${UNFINISHED} AND parent_id IS NOT NULL
+             UNION SELECT g.parent_id FROM generations g JOIN needed ON needed.id = g.id
+               WHERE g.branch_step IS NOT NULL AND g.parent_id IS NOT NULL)
+           SELECT id FROM needed)
          ORDER BY created_at, rowid LIMIT ?`,
       ).all(count) as {
         id: string;

@@ -64,7 +64,7 @@ const ROW = v.object({
   parameters: json(PARAMETERS),
   model: v.string(),
   parent_id: v.nullable(v.string()),
-  parent_relation: v.nullable(v.picklist(['reroll', 'vary', 'branch', 'edit'])),
+  parent_relation: v.nullable(v.picklist(['reroll', 'vary', 'branch', 'chance', 'edit'])),
   branch_step: v.nullable(atLeast(0)),
   branch_seed: v.nullable(seed),
   reply: json(REPLY),

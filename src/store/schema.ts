@@ -98,4 +98,7 @@ export const MIGRATIONS: readonly string[] = [
   'ALTER TABLE generations ADD COLUMN changed REAL',
   // What is kept for a while only, as of a person: ms since the epoch.
   'ALTER TABLE settings ADD COLUMN expires_at INTEGER',
+  // Those that were asked for together are found by where they come from.
+  `CREATE INDEX generations_by_branch ON generations (parent_id, branch_seed)
+    WHERE branch_seed IS NOT NULL`,
 ];

@@ -45,7 +45,8 @@ export interface OpenAnswer {
   readonly locale: string;
 }
 
-export type ParentRelation = 'reroll' | 'vary' | 'branch' | 'edit';
+/** chance: a branch that was asked for beside others from other steps, with the same new noise */
+export type ParentRelation = 'reroll' | 'vary' | 'branch' | 'chance' | 'edit';
 
 /** An init image with its mask: the files themselves, or those of the generation with this id. */
 export type InitSource = InitImage | { readonly from: string };
@@ -57,7 +58,7 @@ export interface NewGeneration {
   readonly model: string;
   readonly parentId: string | null;
   readonly parentRelation: ParentRelation | null;
-  /** of the parent: the step a branch goes on from */
+  /** of the parent, or of what that branched from itself: the step a branch goes on from */
   readonly branchStep: number | null;
   readonly branchSeed: number | null;
   /** what it begins from besides noise: as it came, or that of an earlier generation */
@@ -117,6 +118,8 @@ export interface Store {
   byMessage(messageId: string): Promise<Generation | undefined>;
   /** newest first; `withImage` keeps only those that have a file */
   latest(userId: string, limit: number, withImage?: boolean): Promise<Generation[]>;
+  /** those of relation 'chance' from a generation with new noise of this seed, by their step */
+  chances(parentId: string, branchSeed: number): Promise<Generation[]>;
   /** queued and running ones, and ended ones whose reply was not delivered, oldest first */
   unfinished(): Promise<Generation[]>;
   setMessage(id: string, messageId: string): Promise<void>;

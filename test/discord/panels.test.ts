@@ -23,6 +23,7 @@ const FACTS: PictureFacts = {
   model: 'tiny',
   init: undefined,
   branch: undefined,
+  beside: undefined,
   unheeded: [],
 };
 const ids = (body: { readonly components: unknown }) =>

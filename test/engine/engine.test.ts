@@ -457,6 +457,41 @@ describe('requests beside the runs', () => {
     expect((await run.result).image.bytes).toEqual(undisturbed.image.bytes);
   });
 
+  it('put finished pictures beside each other while a run goes on', async () => {
+    const made = await Promise.all(
+      ['#800', '#080', '#008'].map(async (background) => ({
+        file: await sharp({ create: { width: 64, height: 64, channels: 3, background } })
+          .png()
+          .toBuffer(),
+        label: '',
+        foot: '',
+      })),
+    );
+    const run = shared.run(job({ steps: 60 }));
+    const sheet = await shared.beside(made, 1 << 20);
+    expect(sheet).toMatchObject({ type: 'image/png', width: 140, height: 140 });
+    const pixels = await sharp(sheet.bytes).raw().toBuffer();
+    const middles = [
+      [36, 36],
+      [104, 36],
+      [36, 104],
+      [104, 104],
+    ] as const;
+    const channels = middles.map(([x, y]) => [
+      ...pixels.subarray(3 * (140 * y + x)).subarray(0, 3),
+    ]);
+    expect(channels).toEqual([
+      [0x88, 0, 0],
+      [0, 0x88, 0],
+      [0, 0, 0x88],
+      [0x1e, 0x1f, 0x22],
+    ]);
+    await expect(shared.beside(made, 10)).rejects.toMatchObject({
+      identifier: 'evolution-too-large',
+    });
+    await run.result;
+  });
+
   it('survive the death of the process', async () => {
     const engine = engineWith();
     const kept: KeptStep[] = [];

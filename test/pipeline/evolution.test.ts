@@ -17,6 +17,7 @@ import {
   type FloatTensor,
   type KeptStep,
   type RgbImage,
+  sideBySide,
 } from '../../src/pipeline/index.js';
 
 describe('the evolution', () => {
@@ -57,6 +58,41 @@ describe('the evolution', () => {
     };
     expect(await corners('reading')).toEqual([200, 10]);
     expect(await corners('condensing')).toEqual([10, 200]);
+  });
+
+  it('puts finished pictures beside each other, each with its numbers at the top and at the bottom', async () => {
+    const file = await sharp({ create: { width: 96, height: 64, channels: 3, background: '#777' } })
+      .png()
+      .toBuffer();
+    const numbers = [
+      ['', ''],
+      ['1/20', '93%'],
+      ['10/20', ''],
+    ] as const;
+    const pictures = numbers.map(([label, foot]) => ({ file, label, foot }));
+    const { bytes, width, height } = await sideBySide(pictures, 1e6);
+    expect([width, height]).toEqual([2 * 100 + 4, 2 * 68 + 4]);
+    const pixels = await sharp(bytes).removeAlpha().raw().toBuffer();
+    /** Something is drawn in the half of the frame that begins at this row. */
+    const isMarked = (column: number, row: number, below: boolean) => {
+      const [left, top] = [4 + column * 100, 4 + row * 68 + (below ? 32 : 0)];
+      for (let y = top; y < top + 32; y++)
+        for (let x = left; x < left + 96; x++)
+          if (pixels[3 * (y * width + x)] !== 0x77) return true;
+      return false;
+    };
+    const marks = (
+      [
+        [0, 0],
+        [1, 0],
+        [0, 1],
+      ] as const
+    ).map(([column, row]) => [isMarked(column, row, false), isMarked(column, row, true)]);
+    expect(marks).toEqual([
+      [false, false],
+      [true, true],
+      [true, false],
+    ]);
   });
 
   it('leaves empty cells at the bottom right in either order', async () => {

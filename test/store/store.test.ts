@@ -298,6 +298,20 @@ describe('kept steps', () => {
   });
 });
 
+test('branches that were asked for together are found by their picture and noise, early ones first', async () => {
+  const store = await freshStore();
+  const chance = { parentId: 'p', parentRelation: 'chance', branchSeed: 0xffff_ffff } as const;
+  await store.create(newGeneration('late', { ...chance, branchStep: 15 }));
+  await store.create(newGeneration('early', { ...chance, branchStep: 1 }));
+  await store.create(newGeneration('other noise', { ...chance, branchStep: 1, branchSeed: 3 }));
+  await store.create(newGeneration('elsewhere', { ...chance, branchStep: 1, parentId: 'q' }));
+  const alone = { ...chance, parentRelation: 'branch', branchStep: 2 } as const;
+  await store.create(newGeneration('alone', alone));
+  const found = await store.chances('p', 0xffff_ffff);
+  expect(found.map(({ id }) => id)).toEqual(['early', 'late']);
+  expect(await store.chances('p', 4)).toEqual([]);
+});
+
 test('settings are kept, and the last value counts', async () => {
   const directory = await freshDirectory();
   const store = await openStore(directory);
@@ -425,6 +439,21 @@ describe('retention', () => {
       'running',
       'undelivered',
     ]);
+  });
+
+  test('keeps what a branch of a branch goes on from while it waits', async () => {
+    const store = await freshStore();
+    const branch = { parentRelation: 'branch', branchStep: 1, branchSeed: 1 } as const;
+    await paint(store, 'first', NOW - 100 * DAY);
+    await store.create(
+      newGeneration('second', { createdAt: NOW - 99 * DAY, parentId: 'first', ...branch }),
+    );
+    await store.finish('second', { state: 'done', file: picture(9), infotext: 'i' }, NOW);
+    await store.delivered('second', 'm');
+    await store.create(newGeneration('third', { createdAt: NOW, parentId: 'second', ...branch }));
+    expect((await store.retain(30, 5, NOW)).generations).toBe(0);
+    await store.finish('third', { state: 'cancelled' }, NOW);
+    expect((await store.retain(30, 5, NOW)).generations).toBe(2);
   });
 
   test('gives the space back to the disk', async () => {

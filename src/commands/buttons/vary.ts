@@ -20,7 +20,7 @@ async function branchOff(
   bot: Bot,
   generation: Generation,
   steps: readonly number[],
-  relation: 'vary' | 'branch',
+  relation: 'vary' | 'branch' | 'chance',
 ): Promise<void> {
   checkHasSteps(generation);
   const ephemeral = interaction.message.flags.has(MessageFlags.Ephemeral);
@@ -50,7 +50,7 @@ export const chanceButton: ButtonFamily = {
   async press(interaction, pressed, exchange, bot) {
     const generation = await knownGeneration(bot, pressed.generation);
     const steps = chanceSteps(generation);
-    await branchOff(interaction, exchange, bot, generation, steps, 'branch');
+    await branchOff(interaction, exchange, bot, generation, steps, 'chance');
   },
 };
 

@@ -26,6 +26,8 @@ export const de: Texts = {
     animation: 'Animation',
     changes: 'Änderungen',
     chance: 'Wie spät zählt der Zufall?',
+    beside: 'Nebeneinander',
+    refresh: 'Aktualisieren',
     prediction: 'Vorhersage zeigen',
     latents: 'Rauschen zeigen',
     reading: 'Umdrehen: Anfang oben',
@@ -77,6 +79,23 @@ export const de: Texts = {
     })[view],
   chooseStep: 'Einen Schritt ansehen …',
   changesTitle: 'Wie viel jeder Schritt an der Vorhersage änderte',
+  besideTitle: 'Wie spät der Zufall zählt',
+  besideExplained: (seed) =>
+    `Zuerst das Bild selbst, dann dasselbe mit neuem Rauschen (Seed \`${seed}\`), das immer später dazukam. Unten steht, wie viele der Pixel anders aussehen.`,
+  besideShows: (branches) => {
+    const list = branches.map(
+      ({ step, changed }) =>
+        `nach Schritt ${step}${changed === undefined ? '' : ` (${changed} der Pixel sehen anders aus)`}`,
+    );
+    return `Nebeneinander: das Bild selbst, dann dasselbe mit neuem Rauschen ${list.join(', ')}.`;
+  },
+  afterStep: (step, what) => `nach Schritt ${step}: ${what}`,
+  besideLacks: (why) =>
+    ({
+      pending: 'noch nicht gemalt',
+      flagged: 'wird nicht gezeigt, der Sicherheitsfilter hat darin etwas gefunden',
+      none: 'kein Bild',
+    })[why],
   queueEmpty: 'Nichts wartet und nichts läuft.',
   queueLine: (running, waiting) => `${running} in Arbeit, ${waiting} wartend.`,
   queueOthers:
@@ -152,6 +171,8 @@ export const de: Texts = {
       `Von dir warten schon so viele Bilder, wie erlaubt sind${limit === undefined ? '' : ` (${limit})`}; warte auf eines oder brich eines ab.`,
     'not-yours': () => 'Das darf nur, wem dieses Bild gehört, oder wer hier moderiert.',
     'unknown-generation': () => 'Dieses Bild kenne ich nicht mehr.',
+    'original-gone': () => 'Das Bild, von dem diese abzweigen, ist nicht mehr gespeichert.',
+    'no-branches': () => 'Von diesen Abzweigungen gibt es kein Bild zu zeigen.',
     'steps-gone': () => 'Die Schritte dieses Bildes sind nicht mehr gespeichert.',
     'one-step': () => 'Eine Änderung liegt zwischen zwei Schritten, und dieses Bild hat nur einen.',
     'single-step': () =>

@@ -23,6 +23,8 @@ export const en: Texts = {
     animation: 'Animation',
     changes: 'Changes',
     chance: 'How late does chance matter?',
+    beside: 'Side by side',
+    refresh: 'Refresh',
     prediction: 'Show prediction',
     latents: 'Show noise',
     reading: 'Flip: first at the top',
@@ -73,6 +75,23 @@ export const en: Texts = {
     })[view],
   chooseStep: 'Look at a step …',
   changesTitle: 'How much each step changed the prediction',
+  besideTitle: 'How late chance matters',
+  besideExplained: (seed) =>
+    `First the picture itself, then the same with new noise (seed \`${seed}\`) from a later and later step on. At the bottom: how many of the pixels look different.`,
+  besideShows: (branches) => {
+    const list = branches.map(
+      ({ step, changed }) =>
+        `after step ${step}${changed === undefined ? '' : ` (${changed} of the pixels look different)`}`,
+    );
+    return `Side by side: the picture itself, then the same with new noise ${list.join(', ')}.`;
+  },
+  afterStep: (step, what) => `after step ${step}: ${what}`,
+  besideLacks: (why) =>
+    ({
+      pending: 'not painted yet',
+      flagged: 'not shown, the safety checker found something in it',
+      none: 'no picture',
+    })[why],
   queueEmpty: 'Nothing waits and nothing runs.',
   queueLine: (running, waiting) => `${running} running, ${waiting} waiting.`,
   queueOthers: 'People take turns: one with many pictures does not hold up one with few.',

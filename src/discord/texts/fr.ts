@@ -26,6 +26,8 @@ export const fr: Texts = {
     animation: 'Animation',
     changes: 'Changements',
     chance: 'Jusqu’où le hasard compte-t-il ?',
+    beside: 'Côte à côte',
+    refresh: 'Actualiser',
     prediction: 'Montrer la prédiction',
     latents: 'Montrer le bruit',
     reading: 'Retourner : début en haut',
@@ -77,6 +79,23 @@ export const fr: Texts = {
     })[view],
   chooseStep: 'Regarder une étape …',
   changesTitle: 'Combien chaque étape a changé la prédiction',
+  besideTitle: 'Jusqu’où le hasard compte',
+  besideExplained: (seed) =>
+    `D’abord l’image elle-même, puis la même avec un nouveau bruit (graine \`${seed}\`) venu de plus en plus tard. En bas : la part des pixels qui ont changé.`,
+  besideShows: (branches) => {
+    const list = branches.map(
+      ({ step, changed }) =>
+        `après l’étape ${step}${changed === undefined ? '' : ` (${changed} des pixels ont changé)`}`,
+    );
+    return `Côte à côte : l’image elle-même, puis la même avec un nouveau bruit ${list.join(', ')}.`;
+  },
+  afterStep: (step, what) => `après l’étape ${step} : ${what}`,
+  besideLacks: (why) =>
+    ({
+      pending: 'pas encore peinte',
+      flagged: 'non montrée, le filtre de sécurité y a trouvé quelque chose',
+      none: 'pas d’image',
+    })[why],
   queueEmpty: 'Rien n’attend et rien ne tourne.',
   queueLine: (running, waiting) => `${running} en cours, ${waiting} en attente.`,
   queueOthers: 'Chacun son tour : qui demande beaucoup ne retarde pas qui demande peu.',
@@ -154,6 +173,8 @@ export const fr: Texts = {
       `Vous avez déjà autant d’images en attente que permis${limit === undefined ? '' : ` (${limit})`} ; attendez-en une ou annulez-en une.`,
     'not-yours': () => 'Seuls le propriétaire de cette image et les modérateurs le peuvent.',
     'unknown-generation': () => 'Je ne connais plus cette image.',
+    'original-gone': () => 'L’image d’où partent celles-ci n’est plus gardée.',
+    'no-branches': () => 'Aucune de ces bifurcations n’a d’image à montrer.',
     'steps-gone': () => 'Les étapes de cette image ne sont plus gardées.',
     'one-step': () => 'Un changement a lieu entre deux étapes, et cette image n’en a qu’une.',
     'single-step': () =>

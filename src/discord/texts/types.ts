@@ -18,6 +18,8 @@ export type ButtonName =
   | 'animation'
   | 'changes'
   | 'chance'
+  | 'beside'
+  | 'refresh'
   | 'prediction'
   | 'latents'
   | 'reading'
@@ -70,6 +72,17 @@ export interface Texts {
   /** in a list of steps to look at */
   chooseStep: string;
   changesTitle: string;
+  besideTitle: string;
+  /** of a sheet of a picture and of branches of it, all with new noise of one seed */
+  besideExplained(seed: number): string;
+  /** the same for those who cannot see it; changed: as of `branched` */
+  besideShows(
+    branches: readonly { readonly step: number; readonly changed: string | undefined }[],
+  ): string;
+  /** what is to be said of the branch from that step */
+  afterStep(step: number, what: string): string;
+  /** why a branch is not on the sheet: it is not done, nobody is shown it, or it came to nothing */
+  besideLacks(why: 'pending' | 'flagged' | 'none'): string;
   queueEmpty: string;
   queueLine(running: number, waiting: number): string;
   queueOthers: string;

@@ -1,4 +1,5 @@
-// A frame of an evolution with the number of its step in its corner.
+// A frame of a sheet or an animation with its numbers: at the top left, such as that of its step, and
+// where there is a second one at the bottom left.
 
 import sharp, { type Sharp } from 'sharp';
 import { digits, digitsWidth } from '../image/digits.js';
@@ -24,13 +25,33 @@ export function labelHeight(longest: string, frame: Size, file: Size): number {
   return Math.max(1, Math.round(Math.min(seen, frame.height / 3, narrow)));
 }
 
-/** The image in another size, with `text` at its top left, `height` px high. */
-export function labelled(image: RgbImage, size: Size, text: string, height: number): Sharp {
+/**
+ * The image in another size, with its numbers, `height` px high.
+ * @param text at the top left; nothing where it is empty
+ * @param foot at the bottom left, likewise
+ */
+export function labelled(
+  image: RgbImage,
+  size: Size,
+  text: string,
+  height: number,
+  foot = '',
+): Sharp {
   const at = Math.round(height / 8);
   const { width, height: h } = size;
+  const numbers = [
+    { text, top: at },
+    { text: foot, top: Math.max(0, h - height - at) },
+  ].filter((number) => number.text !== '');
   return sharp(image.data, { raw: { width: image.width, height: image.height, channels: 3 } })
     .resize({ width, height: h, fit: 'fill' })
-    .composite([{ input: Buffer.from(digits(text, height)), left: at, top: at }])
+    .composite(
+      numbers.map((number) => ({
+        input: Buffer.from(digits(number.text, height)),
+        left: at,
+        top: number.top,
+      })),
+    )
     .removeAlpha()
     .png({ compressionLevel: 1 });
 }

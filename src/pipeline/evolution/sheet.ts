@@ -11,7 +11,8 @@ const INK = '#1e1f22';
 
 /**
  * @param labels of the frames, in their order
- * @param frames of one size; at least one
+ * @param frames at least one; all take the first one's size
+ * @param feet a second number for each frame, at its bottom; absent: none has one
  * @returns undefined where it does not fit into `maxBytes`, however small
  */
 export async function contactSheet(
@@ -19,11 +20,12 @@ export async function contactSheet(
   frames: readonly RgbImage[],
   order: EvolutionOptions['order'],
   maxBytes: number,
+  feet: readonly string[] = [],
 ): Promise<EncodedImage | undefined> {
   const { width, height } = frames[0]!;
   const columns = Math.ceil(Math.sqrt((frames.length * height) / width));
   const rows = Math.ceil(frames.length / columns);
-  const longest = labels.reduce((a, b) => (b.length > a.length ? b : a));
+  const longest = [...labels, ...feet].reduce((a, b) => (b.length > a.length ? b : a));
   const fit = Math.min(1, SHEET / (columns * width), SHEET / (rows * height));
   for (let scale = fit; scale > fit / 5; scale *= 0.75) {
     const tile = {
@@ -41,7 +43,7 @@ export async function contactSheet(
         // are left over are at the bottom right in either.
         const cell = order === 'condensing' ? frames.length - 1 - i : i;
         return {
-          input: await labelled(frame, tile, labels[i]!, high).toBuffer(),
+          input: await labelled(frame, tile, labels[i]!, high, feet[i]).toBuffer(),
           left: GAP + (cell % columns) * (tile.width + GAP),
           top: GAP + Math.floor(cell / columns) * (tile.height + GAP),
         };

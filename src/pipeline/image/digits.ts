@@ -1,4 +1,5 @@
-// Numbers drawn as strokes: labels that look the same on a server without fonts.
+// Numbers drawn as strokes, with what parts and shares of a whole are written with: labels that look
+// the same on a server without fonts.
 
 /** Strokes of each character on a grid 4 wide and 6 high. */
 const STROKES: Readonly<Record<string, string>> = {
@@ -13,6 +14,8 @@ const STROKES: Readonly<Record<string, string>> = {
   '8': 'M1 0H3L4 1V2L3 3H1L0 2V1ZM1 3H3L4 4V5L3 6H1L0 5V4Z',
   '9': 'M1 6L3 5L4 3V1L3 0H1L0 1V2L1 3H4',
   '.': 'M1.8 6H2.2',
+  '/': 'M4 0L0 6',
+  '%': 'M4 0L0 6M0 0H1.4V1.8H0ZM2.6 4.2H4V6H2.6Z',
 };
 /** On that grid: how thick the halo is, and from one character to the next. */
 const HALO = 2.8;
