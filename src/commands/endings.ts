@@ -8,6 +8,7 @@ import { altText } from '../pipeline/image/alt-text.js';
 import { isFlagged } from '../pipeline/image/infotext.js';
 import type { Generation, Store } from '../store/types.js';
 import { fileOf, type Promised } from './facts.js';
+import { originOf } from './lineage.js';
 import type { Painted } from './painting.js';
 
 /** How a generation that has ended is shown. */
@@ -24,17 +25,22 @@ export async function endOf(
   const stopped = state === 'stopped' ? { index: stepIndex, total: stepTotal } : undefined;
   const flagged = isFlagged(infotext);
   const painted = { file, stopped, total: stepTotal, flagged, changed: changed ?? undefined };
-  return pictureOf(generation, facts, painted, texts);
+  const origin = await originOf(store, generation, generation.reply.channelId);
+  return pictureOf(generation, facts, painted, texts, origin);
 }
 
-/** The picture and all that makes it again. */
+/**
+ * The picture and all that makes it again.
+ * @param origin a link to the message of the picture that it was made from
+ */
 export function pictureOf(
   { id, parameters }: Promised,
   facts: PictureFacts,
   { file, ...outcome }: Painted,
   texts: Texts,
+  origin: string | undefined,
 ): MessageBody {
   const prompt = plain(parameters.prompt, Number.POSITIVE_INFINITY); // what is too long is cut once
   const shown = fileOf(file, id, 'ylem', altText({ ...parameters, prompt }));
-  return donePanel(facts, { ...outcome, file: shown }, texts);
+  return donePanel(facts, { ...outcome, origin, file: shown }, texts);
 }

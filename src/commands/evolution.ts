@@ -14,7 +14,7 @@ import { isFlagged } from '../pipeline/image/infotext.js';
 import type { EncodedImage, EvolutionOptions, KeptStep } from '../pipeline/types.js';
 import type { Generation } from '../store/types.js';
 import { fileOf } from './facts.js';
-import { ownerOfStep } from './lineage.js';
+import { originOf, ownerOfStep } from './lineage.js';
 import { stepsGone } from './painting.js';
 import type { Bot } from './types.js';
 import { largestFile } from './upload.js';
@@ -129,7 +129,8 @@ async function drawView(
   const texts = textsFor(exchange.locale);
   const maxBytes = largestFile(exchange.attachmentLimit);
   const { image, seen, kept } = await picture(bot, generation, view, maxBytes);
-  await exchange.edit(panel(generation, seen, kept, image, texts));
+  const origin = await originOf(bot.store, generation, exchange.channelId);
+  await exchange.edit(panel(generation, seen, kept, image, origin, texts));
 }
 
 async function picture(
@@ -167,12 +168,16 @@ async function picture(
   return { image, seen, kept: steps.length };
 }
 
-/** @param kept how many steps there are to show */
+/**
+ * @param kept how many steps there are to show
+ * @param origin a link to the message of the picture that this one was made from
+ */
 function panel(
   generation: Generation,
   view: View,
   kept: number,
   image: EncodedImage,
+  origin: string | undefined,
   texts: Texts,
 ): MessageBody {
   const { id, stepIndex, stepTotal } = generation;
@@ -189,14 +194,18 @@ function panel(
   const count = view.kind === 'sheet' ? `, ${texts.frames(view.frames)}` : '';
   const altText = plain(`${what}${count}. ${explained} ${generation.parameters.prompt}`, 1000);
   const { branchStep, branchSeed } = generation;
+  const notes = [
+    ...(branchStep === null || branchSeed === null
+      ? []
+      : [texts.branched(branchStep, stepTotal, branchSeed, undefined)]),
+    ...(origin === undefined ? [] : [texts.comesFrom(origin)]),
+  ];
   return {
     content: [
       `> ${prompt === '' ? `*${texts.noPrompt}*` : prompt}`,
       `**${what}** · ${texts.seed} \`${generation.parameters.seed}\``,
       `-# ${explained}`,
-      ...(branchStep === null || branchSeed === null
-        ? []
-        : [`-# ${capital(texts.branched(branchStep, stepTotal, branchSeed, undefined))}`]),
+      ...(notes.length === 0 ? [] : [`-# ${capital(notes.join(' · '))}`]),
     ].join('\n'),
     components: rows(id, view, { kept, last: stepIndex, total: stepTotal }, texts),
     files: [fileOf(image, id, name, altText)],

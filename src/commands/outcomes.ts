@@ -1,16 +1,21 @@
-// What came of a job, when it is no picture: written down, and put into words for its owner.
+// What came of a job, put into words for its owner; when it is no picture it is written down first.
 
 import type { Logger } from 'pino';
 import { isForOperator, tellFailure } from '../discord/errors.js';
 import type { MessageBody } from '../discord/message.js';
 import { endedPanel } from '../discord/panels.js';
+import { within } from '../discord/patience.js';
 import { EngineDied, RunCancelled } from '../engine/types.js';
 import { UserError } from '../errors.js';
 import type { Store } from '../store/types.js';
 import { pictureOf } from './endings.js';
 import type { Insistence } from './insistence.js';
 import type { Job } from './job.js';
+import { originOf } from './lineage.js';
 import { isPainted } from './painting.js';
+
+/** ms that a finished picture waits for the disk at most */
+const SLOW_DISK = 1000;
 
 /** Thrown through the queue when the owner gives a picture up. */
 export class Withdrawn extends Error {}
@@ -42,7 +47,10 @@ export class Outcomes {
    */
   async settle(job: Job, outcome: unknown): Promise<MessageBody> {
     const { id, reply } = job.generation;
-    if (isPainted(outcome)) return pictureOf(job.generation, job.facts, outcome, job.texts);
+    if (isPainted(outcome)) {
+      const origin = await this.#originOf(job);
+      return pictureOf(job.generation, job.facts, outcome, job.texts, origin);
+    }
     if (outcome instanceof Withdrawn || outcome instanceof RunCancelled) {
       await this.#write(id, { state: 'cancelled' });
       this.#logger.info({ id }, 'cancelled');
@@ -51,6 +59,17 @@ export class Outcomes {
     const failure = tellFailure(this.#reasonOf(outcome, id), reply.locale, id);
     await this.#write(id, { state: 'failed', failure });
     return endedPanel(job.facts, failure, job.texts);
+  }
+
+  /** No picture waits long for the way back to the one before it. */
+  async #originOf({ id, generation }: Job): Promise<string | undefined> {
+    const found = originOf(this.#store, generation, generation.reply.channelId).catch(
+      (error: unknown) => {
+        this.#bug(error, id);
+        return undefined;
+      },
+    );
+    return within(SLOW_DISK, found);
   }
 
   /** The error as its owner may hear of it; the operator hears of it here. */

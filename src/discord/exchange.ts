@@ -49,6 +49,7 @@ export class Exchange {
   readonly userId: string;
   readonly locale: string;
   readonly guildId: string | null;
+  readonly channelId: string;
   /** bytes that a file may have */
   readonly attachmentLimit: number;
   readonly #rest: MessageRest;
@@ -70,6 +71,7 @@ export class Exchange {
     this.userId = interaction.user.id;
     this.locale = interaction.locale;
     this.guildId = interaction.guildId;
+    this.channelId = interaction.channelId ?? '';
     this.attachmentLimit = interaction.attachmentSizeLimit || DEFAULT_UPLOAD;
   }
 
@@ -97,7 +99,7 @@ export class Exchange {
       interactionId: this.#interaction.id,
       interactionToken: this.#interaction.token,
       tokenExpiresAt: this.#receivedAt + TOKEN_LIFETIME,
-      channelId: this.#interaction.channelId ?? '',
+      channelId: this.channelId,
     };
   }
 

@@ -52,3 +52,18 @@ export const TOKEN_LIFETIME = 15 * 60_000 - 10_000;
 export function textOnly(content: string): MessageBody {
   return { content, components: [], files: [] };
 }
+
+/** Where people open a message in their client; undefined while its id is not known. */
+export function messageLink({
+  guildId,
+  channelId,
+  messageId,
+}: {
+  /** null: in a direct message */
+  readonly guildId: string | null;
+  readonly channelId: string;
+  readonly messageId: string | null;
+}): string | undefined {
+  if (messageId === null || messageId === ORIGINAL) return undefined;
+  return `https://discord.com/channels/${guildId ?? '@me'}/${channelId}/${messageId}`;
+}

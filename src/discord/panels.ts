@@ -175,6 +175,8 @@ export function donePanel(
     readonly flagged?: boolean;
     /** of a branch: the share of pixels, 0 to 1, that look different from the picture it branched from */
     readonly changed?: number | undefined;
+    /** a link to the message of the picture that it was made from */
+    readonly origin?: string | undefined;
   },
   texts: Texts,
 ): MessageBody {
@@ -189,6 +191,7 @@ export function donePanel(
     const share = outcome.changed === undefined ? undefined : percent(outcome.changed, texts);
     notes.push(texts.branched(step, outcome.total, seed, share));
   }
+  if (outcome.origin !== undefined) notes.push(texts.comesFrom(outcome.origin));
   if (outcome.stopped !== undefined) {
     notes.push(texts.stoppedAfter(outcome.stopped.index, outcome.stopped.total));
   }

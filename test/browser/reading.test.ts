@@ -160,3 +160,26 @@ test('older messages come as one scrolls up, and what is read stays in place', a
   await jump.waitFor();
   expect((await first.boundingBox())?.y).toBe(place);
 });
+
+test('a link to a message of the channel leads there, also to one that is not loaded yet', async () => {
+  const ben = sandbox.user('ben');
+  const first = await ben.say('where the link leads');
+  const address = (id: string) =>
+    `https://discord.com/channels/${sandbox.guildId}/${sandbox.channelId}/${id}`;
+  for (let index = 0; index < 230; index += 1) await ben.say(`between ${index}`);
+  await ben.say(`[back](${address(first.id)}), [nowhere](${address('1')})`);
+  await page.reload();
+  await newest(page).getByText('back').waitFor();
+  const there = page.locator(`.message[data-id="${first.id}"]`);
+  expect(await there.count()).toBe(0);
+  await newest(page).getByRole('link', { name: 'back' }).click();
+  await focused(there);
+  expect(await there.evaluate(inPage('return element.matches(".reached")'))).toBe(true);
+  const at = await there.boundingBox();
+  expect(at?.y).toBeGreaterThan(0);
+  expect(at?.y).toBeLessThan(760);
+  expect(here.context.pages()).toHaveLength(1);
+
+  await newest(page).getByRole('link', { name: 'nowhere' }).click();
+  await newest(page).getByText('That message is no longer here.').waitFor();
+});

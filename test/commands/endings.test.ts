@@ -18,7 +18,7 @@ function shown(prompt: string, total = 20): MessageBody {
   };
   const file = { bytes: new Uint8Array([1]), type: 'image/png', width: 8, height: 8 };
   const painted = { file, stopped: undefined, total, flagged: false, changed: undefined };
-  return pictureOf(generation, factsOf(generation, 'DDIM'), painted, texts);
+  return pictureOf(generation, factsOf(generation, 'DDIM'), painted, texts, undefined);
 }
 
 const description = (prompt: string) => shown(prompt).files[0]?.description ?? '';

@@ -49,6 +49,7 @@ export const de: Texts = {
   unheeded: (pieces) => `hier ohne Wirkung: ${pieces}`,
   branched: (step, total, seed, changed) =>
     `${step === 1 ? 'Schritt 1' : `Schritte 1–${step}`} von ${total} behalten, dann neues Rauschen (Seed \`${seed}\`)${changed === undefined ? '' : `: ${changed} der Pixel sehen anders aus`}`,
+  comesFrom: (link) => `entstand aus [diesem Bild](${link})`,
   branchHere: (step) => `Nach Schritt ${step} abzweigen`,
   cancelled: 'Abgebrochen.',
   nothingToCancel: 'Von dir wartet oder läuft gerade nichts.',

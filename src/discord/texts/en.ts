@@ -46,6 +46,7 @@ export const en: Texts = {
   unheeded: (pieces) => `no effect here: ${pieces}`,
   branched: (step, total, seed, changed) =>
     `kept ${step === 1 ? 'step 1' : `steps 1–${step}`} of ${total}, then new noise (seed \`${seed}\`)${changed === undefined ? '' : `: ${changed} of the pixels look different`}`,
+  comesFrom: (link) => `came from [this picture](${link})`,
   branchHere: (step) => `Branch after step ${step}`,
   cancelled: 'Cancelled.',
   nothingToCancel: 'Nothing of yours waits or runs.',

@@ -49,6 +49,7 @@ export const fr: Texts = {
   unheeded: (pieces) => `sans effet ici : ${pieces}`,
   branched: (step, total, seed, changed) =>
     `${step === 1 ? 'étape 1 gardée' : `étapes 1 à ${step} gardées`} sur ${total}, puis nouveau bruit (graine \`${seed}\`)${changed === undefined ? '' : ` : ${changed} des pixels ont changé`}`,
+  comesFrom: (link) => `issue de [cette image](${link})`,
   branchHere: (step) => `Bifurquer après l’étape ${step}`,
   cancelled: 'Annulé.',
   nothingToCancel: 'Vous n’avez aucune image en attente ni en cours.',

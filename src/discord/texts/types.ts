@@ -48,6 +48,8 @@ export interface Texts {
   unheeded(pieces: string): string;
   /** new noise came in after `step`; changed: the share of pixels that look different, as a percentage */
   branched(step: number, total: number, seed: number, changed: string | undefined): string;
+  /** of what was made from another picture; link: to the message of that one */
+  comesFrom(link: string): string;
   branchHere(step: number): string;
   cancelled: string;
   nothingToCancel: string;

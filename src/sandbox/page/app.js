@@ -71,6 +71,7 @@ const around = {
   channel: () => state?.channel ?? { id: '0', name: 'ylem' },
   press,
   putCommand: (line) => composer.put(line),
+  goTo: (id) => void messages.goTo(id),
   enlarge: (picture) => lightbox.open(picture),
   dismiss: (message) => void dismissMessage(message),
   apps: () => (state ? messageCommands(state.commands, navigator.language) : []),

@@ -129,6 +129,32 @@ export class Messages {
     this.jump.hidden = true;
   }
 
+  /**
+   * Brings a message into sight and gives it the focus, fetching older ones until it is there.
+   * @param {string} id
+   */
+  async goTo(id) {
+    while (!this.#views.has(id) && this.#older) {
+      const first = this.list.firstElementChild;
+      await this.#more();
+      if (this.list.firstElementChild === first) break; // there are no more, or they cannot be had now
+    }
+    const view = this.#views.get(id);
+    if (!view) {
+      const from = document.activeElement?.closest('.message');
+      if (from instanceof HTMLElement)
+        this.warn(from.dataset.id ?? '', 'That message is no longer here.');
+      return;
+    }
+    this.#following = false;
+    const { element } = view;
+    element.classList.add('reached');
+    element.addEventListener('blur', () => element.classList.remove('reached'), { once: true });
+    element.focus({ preventScroll: true });
+    element.scrollIntoView({ block: 'center' });
+    this.#look();
+  }
+
   /** Puts older messages on top; what is being read stays where it is. */
   async #more() {
     const first = this.list.firstElementChild;

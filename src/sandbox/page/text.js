@@ -79,7 +79,7 @@ function render(nodes, parent, around) {
         parent.appendChild(h('pre', { attrs: { tabindex: 0 } }, h('code', { text: node.text })));
         break;
       case 'link': {
-        const element = link(node.address, {});
+        const element = messageLink(node.address, around) ?? link(node.address, {});
         render(node.children, element, around);
         parent.appendChild(element);
         break;
@@ -123,6 +123,27 @@ function render(nodes, parent, around) {
       }
     }
   }
+}
+
+/**
+ * A link to a message of this channel, which leads there instead of out of the page.
+ * @param {string} address
+ * @param {Surroundings} around
+ * @returns {HTMLElement | null} null for any other address
+ */
+function messageLink(address, around) {
+  const [, channel, id] =
+    /^https:\/\/discord\.com\/channels\/(?:\d+|@me)\/(\d+)\/(\d+)$/.exec(address) ?? [];
+  if (id === undefined || channel !== around.channel().id) return null;
+  return h('a', {
+    attrs: { href: `#${id}` },
+    on: {
+      click: (event) => {
+        event.preventDefault();
+        around.goTo(id);
+      },
+    },
+  });
 }
 
 /**

@@ -172,6 +172,7 @@ export const Kind = /** @type {const} */ ({
  * @property {(message: Message, component: Component, values?: string[]) => Promise<void>} press sends a
  *   component interaction; settles when it was acknowledged or has failed
  * @property {(line: string) => void} putCommand puts a line into the command box
+ * @property {(id: string) => void} goTo shows a message of the channel
  * @property {(picture: import('./picture.js').Picture) => void} enlarge
  * @property {(message: Message) => void} dismiss
  * @property {() => { command: Command, label: string }[]} apps commands of a message's menu
