@@ -1,10 +1,10 @@
 // How a generation that has ended is shown: its picture, or the sentence that tells why there is none.
 
+import { altText } from '../discord/alt-text.js';
 import { plain } from '../discord/display.js';
 import type { MessageBody } from '../discord/message.js';
 import { donePanel, endedPanel, type PictureFacts } from '../discord/panels.js';
 import type { Texts } from '../discord/texts/index.js';
-import { altText } from '../pipeline/image/alt-text.js';
 import { isFlagged } from '../pipeline/image/infotext.js';
 import type { Generation, Store } from '../store/types.js';
 import { fileOf, type Promised } from './facts.js';
@@ -41,6 +41,6 @@ export function pictureOf(
   origin: string | undefined,
 ): MessageBody {
   const prompt = plain(parameters.prompt, Number.POSITIVE_INFINITY); // what is too long is cut once
-  const shown = fileOf(file, id, 'ylem', altText({ ...parameters, prompt }));
+  const shown = fileOf(file, id, 'ylem', altText({ ...parameters, prompt }, texts));
   return donePanel(facts, { ...outcome, origin, file: shown }, texts);
 }

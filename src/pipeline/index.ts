@@ -3,7 +3,6 @@
 export { sideBySide } from './evolution/beside.js';
 export { type Draw, evolution, type Turn } from './evolution.js';
 export { allFinite } from './finite.js';
-export { altText } from './image/alt-text.js';
 export { changedShare, pixelsOf } from './image/compare.js';
 export { encodePng, encodePreview, encodeWithin } from './image/encode.js';
 export {

@@ -3,6 +3,7 @@
 import { MessageFlags } from 'discord-api-types/v10';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readText } from '../../src/pipeline/image/png.js';
 import type { APIMessage, SandboxInteraction } from '../../src/sandbox/types.js';
 import {
   canBeStopped,
@@ -151,6 +152,11 @@ test('people are answered in their language', async () => {
   const message = await done(await user.command('imagine', { prompt: 'Fuchs', steps: 4, seed: 1 }));
   expect(message.content).toContain('4 Schritte');
   expect(JSON.stringify(message.components)).toContain('Neu würfeln');
+  expect(pictures(message)[0]?.description).toMatch(
+    /^Ein Bild, gemalt nach dem Prompt: Fuchs \(\d+x\d+, Seed 1\)$/,
+  );
+  // The file is for programs of any language.
+  expect(readText(await bytes(message), 'parameters')).toMatch(/^Fuchs\nSteps: 4, Sampler: /);
 });
 
 test('autocomplete offers sizes and schedulers that the model takes', async () => {
@@ -221,7 +227,7 @@ test('/steps shows sheet, animation, changes and single steps in one message', a
   await press(/:on$/, 'step-2-');
   const branched = await done(await branch(/^branch:/));
   expect(branched.content).toMatch(
-    /^-# kept steps 1–2 of 12, then new noise \(seed `\d+`\): \d+% of the pixels look different$/m,
+    /^-# kept steps 1–2 of 12, then new noise \(seed `\d+`\): \d+% of the pixels look different( ·|$)/m,
   );
   const again = await user.click(branched, /^steps:/);
   const panelOfBranch = await again.waitFor((m) => m.attachments.length > 0);

@@ -46,6 +46,9 @@ export const de: Texts = {
   without: (what) => `Ohne: ${what}`,
   stoppedAfter: (index, total) => `nach Schritt ${index} von ${total} angehalten`,
   flagged: 'unscharf gemacht: Der Sicherheitsfilter des Modells hat darin etwas gefunden',
+  painted: (prompt) =>
+    prompt === '' ? 'Ein Bild, gemalt ohne Prompt' : `Ein Bild, gemalt nach dem Prompt: ${prompt}`,
+  sizeAndSeed: (width, height, seed) => `${width}x${height}, Seed ${seed}`,
   unheeded: (pieces) => `hier ohne Wirkung: ${pieces}`,
   branched: (step, total, seed, changed) =>
     `${step === 1 ? 'Schritt 1' : `Schritte 1–${step}`} von ${total} behalten, dann neues Rauschen (Seed \`${seed}\`)${changed === undefined ? '' : `: ${changed} der Pixel sehen anders aus`}`,

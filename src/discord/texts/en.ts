@@ -43,6 +43,11 @@ export const en: Texts = {
   without: (what) => `Without: ${what}`,
   stoppedAfter: (index, total) => `stopped after step ${index} of ${total}`,
   flagged: 'blurred: the model’s safety checker found something in it',
+  painted: (prompt) =>
+    prompt === ''
+      ? 'A picture painted without a prompt'
+      : `A picture painted from the prompt: ${prompt}`,
+  sizeAndSeed: (width, height, seed) => `${width}x${height}, seed ${seed}`,
   unheeded: (pieces) => `no effect here: ${pieces}`,
   branched: (step, total, seed, changed) =>
     `kept ${step === 1 ? 'step 1' : `steps 1–${step}`} of ${total}, then new noise (seed \`${seed}\`)${changed === undefined ? '' : `: ${changed} of the pixels look different`}`,

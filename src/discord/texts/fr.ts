@@ -46,6 +46,11 @@ export const fr: Texts = {
   without: (what) => `Sans : ${what}`,
   stoppedAfter: (index, total) => `arrêtée après l’étape ${index} sur ${total}`,
   flagged: 'floutée : le filtre de sécurité du modèle y a trouvé quelque chose',
+  painted: (prompt) =>
+    prompt === ''
+      ? 'Une image peinte sans prompt'
+      : `Une image peinte d’après le prompt : ${prompt}`,
+  sizeAndSeed: (width, height, seed) => `${width}x${height}, graine ${seed}`,
   unheeded: (pieces) => `sans effet ici : ${pieces}`,
   branched: (step, total, seed, changed) =>
     `${step === 1 ? 'étape 1 gardée' : `étapes 1 à ${step} gardées`} sur ${total}, puis nouveau bruit (graine \`${seed}\`)${changed === undefined ? '' : ` : ${changed} des pixels ont changé`}`,

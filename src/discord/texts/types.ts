@@ -44,6 +44,10 @@ export interface Texts {
   stoppedAfter(index: number, total: number): string;
   /** of a picture that was blurred by its model's safety checker */
   readonly flagged: string;
+  /** what a picture is for those who cannot see it; ends with the prompt, unless that is empty */
+  painted(prompt: string): string;
+  /** the same, in brackets behind it */
+  sizeAndSeed(width: number, height: number, seed: number): string;
   /** of pieces of the prompt that are another program's syntax */
   unheeded(pieces: string): string;
   /** new noise came in after `step`; changed: the share of pixels that look different, as a percentage */

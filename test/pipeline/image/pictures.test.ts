@@ -5,7 +5,6 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { readInfotext } from '../../../src/pipeline/image/carried.js';
 import {
-  altText,
   encodePng,
   encodeWithin,
   type GenerationParameters,
@@ -179,19 +178,4 @@ describe('the parameters in a file of another program', () => {
       expect(found === undefined || typeof found === 'string').toBe(true);
     }
   });
-});
-
-it('alternative text has at most 1024 characters', () => {
-  expect(altText({ ...PARAMETERS, prompt: 'x'.repeat(6000) }).length).toBeLessThanOrEqual(1024);
-  expect(altText(PARAMETERS)).toContain('a fox');
-});
-
-it('alternative text is cut between characters and keeps the size and the seed', () => {
-  for (const prompt of ['🦊'.repeat(3000), `x${'🦊'.repeat(3000)}`]) {
-    const text = altText({ ...PARAMETERS, prompt });
-    expect(text).toMatch(/🦊… \(\d+x\d+, seed \d+\)$/u);
-    expect(text).not.toMatch(/\p{Surrogate}/u);
-    expect(text.length).toBeGreaterThan(1020);
-    expect(text.match(/…/g)).toHaveLength(1);
-  }
 });
