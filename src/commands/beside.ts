@@ -14,6 +14,7 @@ import { isFlagged } from '../pipeline/image/infotext.js';
 import type { EncodedImage, LabelledPicture } from '../pipeline/types.js';
 import type { Generation } from '../store/types.js';
 import { fileOf } from './facts.js';
+import { linkTo } from './lineage.js';
 import { unknownGeneration } from './source.js';
 import type { Bot } from './types.js';
 import { largestFile } from './upload.js';
@@ -81,7 +82,7 @@ export async function showBeside(
     const shown = await Promise.all(question.branches.map((branch) => shownOf(bot, branch)));
     const texts = textsFor(exchange.locale);
     const image = await sheet(bot, question, shown, largestFile(exchange.attachmentLimit));
-    await exchange.edit(panel(question, shown, image, texts));
+    await exchange.edit(panel(question, shown, image, exchange.channelId, texts));
   };
   await bot.views.draw(exchange.userId, draw, message).catch((error: unknown) => {
     if (!(error instanceof Superseded)) throw error;
@@ -126,8 +127,13 @@ function panel(
   { original, seed }: Question,
   shown: readonly Shown[],
   image: EncodedImage,
+  channelId: string,
   texts: Texts,
 ): MessageBody {
+  const linked = (words: string, generation: Generation) => {
+    const link = linkTo(generation, channelId);
+    return link === undefined ? words : `[${words}](${link})`;
+  };
   const { id, parameters } = original;
   const prompt = display(parameters.prompt, 200);
   const share = ({ changed }: Generation) =>
@@ -138,7 +144,7 @@ function panel(
       'lacks' in one
         ? [texts.besideLacks(one.lacks)]
         : [
-            share(one.branch) ?? '–',
+            linked(share(one.branch) ?? '–', one.branch),
             ...(state === 'stopped' ? [texts.stoppedAfter(stepIndex, stepTotal)] : []),
           ];
     return texts.afterStep(branchStep ?? 0, words.join(', '));
@@ -153,7 +159,7 @@ function panel(
     content: [
       `> ${prompt === '' ? `*${texts.noPrompt}*` : prompt}`,
       `**${texts.besideTitle}** · ${texts.seed} \`${parameters.seed}\``,
-      `-# ${texts.besideExplained(seed)}`,
+      `-# ${texts.besideExplained(seed, (words) => linked(words, original))}`,
       `-# ${capital(branches.join(' · '))}`,
     ].join('\n'),
     components: [

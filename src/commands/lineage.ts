@@ -1,4 +1,4 @@
-// Where a picture comes from: whose its steps are, and which message shows the picture before it.
+// Where a picture comes from: whose its steps are, and where they are shown.
 
 import { messageLink } from '../discord/message.js';
 import type { Generation, Store } from '../store/types.js';
@@ -17,17 +17,23 @@ export async function ownerOfStep(
 }
 
 /**
- * A link to the message of the picture that this one was made from; undefined where whoever reads the
- * link could not open it: that message is private, in another channel, or no longer known.
+ * A link to a picture's message; undefined where whoever reads the link could not open it: the message
+ * is private or in another channel, or its id is not known.
  * @param channelId where the link is to stand
  */
+export function linkTo(
+  { reply }: Pick<Generation, 'reply'>,
+  channelId: string,
+): string | undefined {
+  return reply.ephemeral || reply.channelId !== channelId ? undefined : messageLink(reply);
+}
+
+/** A link, as above, to the message of the picture that this one was made from, if that is still known. */
 export async function originOf(
   store: Store,
   { parentId }: Pick<Generation, 'parentId'>,
   channelId: string,
 ): Promise<string | undefined> {
   const parent = parentId === null ? undefined : await store.get(parentId);
-  if (parent === undefined || parent.reply.ephemeral) return undefined;
-  if (parent.reply.channelId !== channelId) return undefined;
-  return messageLink(parent.reply);
+  return parent && linkTo(parent, channelId);
 }

@@ -56,10 +56,11 @@ async function beside(user: SandboxUser, message: APIMessage): Promise<APIMessag
 
 /** What the sheet's text says of each branch. */
 const told = ({ content }: APIMessage) =>
-  [...content.matchAll(/after step (\d+): ([^·\n]+?)(?= ·|$)/gi)].map(([, step, what]) => [
-    Number(step),
-    what,
-  ]);
+  [
+    ...content
+      .replace(/\[([^\]]+)\]\([^)]+\)/g, '$1')
+      .matchAll(/after step (\d+): ([^·\n]+?)(?= ·|$)/gi),
+  ].map(([, step, what]) => [Number(step), what]);
 
 test('each of the branches leads to a sheet of the picture and all of them, with how much changed', async () => {
   const ada = world.sandbox.user('ada');
@@ -80,6 +81,9 @@ test('each of the branches leads to a sheet of the picture and all of them, with
     expect(file?.description).toBe(
       `Side by side: the picture itself, then the same with new noise ${list.join(', ')}. a red fox`,
     );
+    // The picture and each branch can be gone to.
+    const shown = [...sheet.content.matchAll(/\]\(https:\S+\/(\d+)\)/g)].map(([, id]) => id);
+    expect(shown).toEqual([picture, ...branches].map(({ id }) => id));
     const verbs = customIds(sheet).map((id) => id.split(':').slice(0, 2));
     expect(verbs).toEqual([
       ['steps', idOf(picture)],
@@ -99,7 +103,7 @@ test('who did not ask gets the sheet alone, in their language', async () => {
   const sheet = await beside(dieter, branches[1]!);
   expect(isPrivate(sheet)).toBe(true);
   expect(sheet.content).toContain('**Wie spät der Zufall zählt**');
-  expect(sheet.content).toMatch(/Nach Schritt 1: \d+\s%/);
+  expect(sheet.content).toMatch(/Nach Schritt 1: \[\d+\s%\]/);
   expect(sheet.attachments[0]?.description).toMatch(/^Nebeneinander: das Bild selbst/);
 });
 
@@ -107,7 +111,9 @@ test('what is private stays private side by side', async () => {
   const ada = world.sandbox.user('ada');
   const branches = await branchesOf(ada, await paint(ada, { private: true }));
   expect(branches.every(isPrivate)).toBe(true);
-  expect(isPrivate(await beside(ada, branches[0]!))).toBe(true);
+  const sheet = await beside(ada, branches[0]!);
+  expect(isPrivate(sheet)).toBe(true);
+  expect(sheet.content).not.toContain('discord.com');
   // Ben tries it privately on a picture that all may see: what he gets is his alone.
   const ben = world.sandbox.user('ben');
   const his = await branchesOf(ben, await paint(ada));

@@ -84,8 +84,8 @@ export const de: Texts = {
   chooseStep: 'Einen Schritt ansehen …',
   changesTitle: 'Wie viel jeder Schritt an der Vorhersage änderte',
   besideTitle: 'Wie spät der Zufall zählt',
-  besideExplained: (seed) =>
-    `Zuerst das Bild selbst, dann dasselbe mit neuem Rauschen (Seed \`${seed}\`), das immer später dazukam. Unten steht, wie viele der Pixel anders aussehen.`,
+  besideExplained: (seed, linked) =>
+    `Zuerst ${linked('das Bild selbst')}, dann dasselbe mit neuem Rauschen (Seed \`${seed}\`), das immer später dazukam. Unten steht, wie viele der Pixel anders aussehen.`,
   besideShows: (branches) => {
     const list = branches.map(
       ({ step, changed }) =>

@@ -82,8 +82,8 @@ export const en: Texts = {
   chooseStep: 'Look at a step …',
   changesTitle: 'How much each step changed the prediction',
   besideTitle: 'How late chance matters',
-  besideExplained: (seed) =>
-    `First the picture itself, then the same with new noise (seed \`${seed}\`) from a later and later step on. At the bottom: how many of the pixels look different.`,
+  besideExplained: (seed, linked) =>
+    `First ${linked('the picture itself')}, then the same with new noise (seed \`${seed}\`) from a later and later step on. At the bottom: how many of the pixels look different.`,
   besideShows: (branches) => {
     const list = branches.map(
       ({ step, changed }) =>

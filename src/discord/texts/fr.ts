@@ -86,8 +86,8 @@ export const fr: Texts = {
   chooseStep: 'Regarder une étape …',
   changesTitle: 'Combien chaque étape a changé la prédiction',
   besideTitle: 'Jusqu’où le hasard compte',
-  besideExplained: (seed) =>
-    `D’abord l’image elle-même, puis la même avec un nouveau bruit (graine \`${seed}\`) venu de plus en plus tard. En bas : la part des pixels qui ont changé.`,
+  besideExplained: (seed, linked) =>
+    `D’abord ${linked('l’image elle-même')}, puis la même avec un nouveau bruit (graine \`${seed}\`) venu de plus en plus tard. En bas : la part des pixels qui ont changé.`,
   besideShows: (branches) => {
     const list = branches.map(
       ({ step, changed }) =>

@@ -79,8 +79,11 @@ export interface Texts {
   chooseStep: string;
   changesTitle: string;
   besideTitle: string;
-  /** of a sheet of a picture and of branches of it, all with new noise of one seed */
-  besideExplained(seed: number): string;
+  /**
+   * of a sheet of a picture and of branches of it, all with new noise of one seed; linked: makes the
+   * words for the picture a link to its message, where there is one
+   */
+  besideExplained(seed: number, linked: (words: string) => string): string;
   /** the same for those who cannot see it; changed: as of `branched` */
   besideShows(
     branches: readonly { readonly step: number; readonly changed: string | undefined }[],
