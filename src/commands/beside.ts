@@ -10,7 +10,6 @@ import type { MessageBody } from '../discord/message.js';
 import { button, percent, row } from '../discord/panels.js';
 import { capital, type Texts, textsFor } from '../discord/texts/index.js';
 import { UserError } from '../errors.js';
-import { isFlagged } from '../pipeline/image/infotext.js';
 import type { EncodedImage, LabelledPicture } from '../pipeline/types.js';
 import type { Generation } from '../store/types.js';
 import { fileOf } from './facts.js';
@@ -49,7 +48,7 @@ export async function questionOf(
   }
   const visible = ({ reply, userId: owner }: Generation) => !reply.ephemeral || owner === userId;
   if (!visible(original)) throw unknownGeneration();
-  if (isFlagged(original.infotext)) {
+  if (original.flagged) {
     throw new UserError(
       'picture-unsafe',
       'The safety checker found something in this picture; it is not shown.',
@@ -91,7 +90,7 @@ export async function showBeside(
 
 async function shownOf(bot: Bot, branch: Generation): Promise<Shown> {
   if (branch.state === 'queued' || branch.state === 'running') return { branch, lacks: 'pending' };
-  if (isFlagged(branch.infotext)) return { branch, lacks: 'flagged' };
+  if (branch.flagged) return { branch, lacks: 'flagged' };
   const file = branch.hasFile ? await bot.store.file(branch.id) : undefined;
   return file === undefined ? { branch, lacks: 'none' } : { branch, file: file.bytes };
 }

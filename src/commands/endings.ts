@@ -5,7 +5,6 @@ import { plain } from '../discord/display.js';
 import type { MessageBody } from '../discord/message.js';
 import { donePanel, endedPanel, type PictureFacts } from '../discord/panels.js';
 import type { Texts } from '../discord/texts/index.js';
-import { isFlagged } from '../pipeline/image/infotext.js';
 import type { Generation, Store } from '../store/types.js';
 import { fileOf, type Promised } from './facts.js';
 import { originOf } from './lineage.js';
@@ -18,12 +17,11 @@ export async function endOf(
   facts: PictureFacts,
   texts: Texts,
 ): Promise<MessageBody> {
-  const { id, state, failure, infotext, changed, hasFile, stepIndex, stepTotal } = generation;
+  const { id, state, failure, flagged, changed, hasFile, stepIndex, stepTotal } = generation;
   if (state === 'cancelled') return endedPanel(facts, texts.cancelled, texts);
   const file = hasFile ? await store.file(id) : undefined;
   if (file === undefined) return endedPanel(facts, failure ?? texts.broke(id), texts);
   const stopped = state === 'stopped' ? { index: stepIndex, total: stepTotal } : undefined;
-  const flagged = isFlagged(infotext);
   const painted = { file, stopped, total: stepTotal, flagged, changed: changed ?? undefined };
   const origin = await originOf(store, generation, generation.reply.channelId);
   return pictureOf(generation, facts, painted, texts, origin);

@@ -10,7 +10,6 @@ import { button, row } from '../discord/panels.js';
 import { capital, type Texts, textsFor } from '../discord/texts/index.js';
 import { UserError } from '../errors.js';
 import { evenly } from '../pipeline/evenly.js';
-import { isFlagged } from '../pipeline/image/infotext.js';
 import type { EncodedImage, EvolutionOptions, KeptStep } from '../pipeline/types.js';
 import type { Generation } from '../store/types.js';
 import { fileOf } from './facts.js';
@@ -97,7 +96,7 @@ async function allSteps(bot: Bot, generation: Generation, last?: number): Promis
   const own = await bot.store.steps(generation.id, last);
   if (generation.branchStep === null || generation.parentId === null) return own;
   const parent = await bot.store.get(generation.parentId);
-  if (parent === undefined || isFlagged(parent.infotext)) return own;
+  if (parent === undefined || parent.flagged) return own;
   const before = await allSteps(bot, parent, Math.min(generation.branchStep, last ?? Infinity));
   return [...before, ...own];
 }
@@ -336,8 +335,8 @@ function mostFrames(steps: number): number {
 }
 
 /** @throws UserError when the picture itself is shown to nobody: its steps would show it */
-export function checkShowable({ infotext }: Generation): void {
-  if (!isFlagged(infotext)) return;
+export function checkShowable({ flagged }: Generation): void {
+  if (!flagged) return;
   throw new UserError(
     'steps-unsafe',
     'The safety checker found something in this picture; its steps are not shown.',

@@ -3,7 +3,6 @@
 import type { Logger } from 'pino';
 import type { EngineJob, RunStart } from '../engine/types.js';
 import { UserError } from '../errors.js';
-import { isFlagged } from '../pipeline/image/infotext.js';
 import type { Queue, QueueEntry } from '../queue/types.js';
 import type { Store, StoredFile } from '../store/types.js';
 import type { EnginePool } from './engines.js';
@@ -114,7 +113,7 @@ export class Painter {
         };
         const state = stopped ? 'stopped' : 'done';
         await this.#insistence.write(id, () =>
-          this.#store.finish(id, { state, file, infotext, changed }, endedAt),
+          this.#store.finish(id, { state, file, infotext, flagged, changed }, endedAt),
         );
         const { work, model } = entryOf(job.generation);
         const done = work * (result.timings.steps / total);
@@ -137,7 +136,7 @@ export class Painter {
   async #originalOf({ parentId, branchStep }: Promised): Promise<Uint8Array | undefined> {
     if (parentId === null || branchStep === null) return undefined;
     const parent = await this.#store.get(parentId);
-    if (parent === undefined || isFlagged(parent.infotext)) return undefined;
+    if (parent === undefined || parent.flagged) return undefined;
     return (await this.#store.file(parentId))?.bytes;
   }
 

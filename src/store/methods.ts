@@ -183,13 +183,15 @@ export function createMethods(database: Database): Methods {
 
     finish(id, outcome, endedAt) {
       const { changes } = sql(
-        `UPDATE generations SET state = ?, ended_at = ?, failure = ?, infotext = ?, changed = ?
+        `UPDATE generations SET state = ?, ended_at = ?, failure = ?, infotext = ?, flagged = ?,
+           changed = ?
          WHERE id = ? AND ${UNFINISHED}`,
       ).run(
         outcome.state,
         endedAt,
         'failure' in outcome ? outcome.failure : null,
         'infotext' in outcome ? outcome.infotext : null,
+        'infotext' in outcome && outcome.flagged ? 1 : 0,
         'infotext' in outcome ? (outcome.changed ?? null) : null,
         id,
       );

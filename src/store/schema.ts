@@ -101,4 +101,10 @@ export const MIGRATIONS: readonly string[] = [
   // Those that were asked for together are found by where they come from.
   `CREATE INDEX generations_by_branch ON generations (parent_id, branch_seed)
     WHERE branch_seed IS NOT NULL`,
+  // Whether the safety checker found something in it. Until now the end of the infotext said so.
+  `
+  ALTER TABLE generations ADD COLUMN flagged INTEGER NOT NULL DEFAULT 0;
+  UPDATE generations SET flagged = 1
+    WHERE infotext GLOB '*, Safety checker: flagged, Version: Ylem';
+  `,
 ];

@@ -82,6 +82,8 @@ export interface Generation extends Omit<NewGeneration, 'init'> {
   readonly infotext: string | null;
   /** of a branch: the share of its pixels, 0 to 1, that look different from its parent, where that is known */
   readonly changed: number | null;
+  /** the model's safety checker found something in it: its picture is blurred */
+  readonly flagged: boolean;
   /** true once the final reply (image, or the news of its end) is known to have reached Discord */
   readonly delivered: boolean;
   /** a try at delivery is written down before it is made, so that a crash cannot make it twice unseen */
@@ -137,6 +139,7 @@ export interface Store {
           readonly state: 'done' | 'stopped';
           readonly file: StoredFile;
           readonly infotext: string;
+          readonly flagged: boolean;
           readonly changed?: number | undefined;
         }
       | { readonly state: 'cancelled' }

@@ -15,7 +15,11 @@ async function steps(locale: string) {
   const store = await freshStore();
   await store.create(newGeneration('g1'));
   for (const index of [1, 2]) await store.keepStep('g1', keptStep(index, 2), new Uint8Array(1));
-  await store.finish('g1', { state: 'done', file: picture(9), infotext: '' }, Date.now());
+  await store.finish(
+    'g1',
+    { state: 'done', file: picture(9), infotext: '', flagged: false },
+    Date.now(),
+  );
   const said: string[] = [];
   const say = async (_address: unknown, body: MessageBody) => {
     said.push(body.content);

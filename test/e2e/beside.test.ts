@@ -165,7 +165,7 @@ test('what was flagged or deleted is not shown, also after a restart', async () 
     await world.bot.end();
     const database = new DatabaseSync(join(world.dataDirectory, FILE_NAME));
     database.exec(`UPDATE generations
-      SET infotext = replace(infotext, ', Version:', ', Safety checker: flagged, Version:')
+      SET flagged = 1
       WHERE id = '${idOf(message)}'`);
     database.close();
     await world.restart();

@@ -98,9 +98,7 @@ test('steps that a clean picture has from one that was flagged are shown nowhere
   await world.bot.end();
   const database = new DatabaseSync(join(world.dataDirectory, FILE_NAME));
   // Not prepared: what is would hold the file until it is collected.
-  database.exec(`UPDATE generations
-    SET infotext = replace(infotext, ', Version:', ', Safety checker: flagged, Version:')
-    WHERE id = '${id}'`);
+  database.exec(`UPDATE generations SET flagged = 1 WHERE id = '${id}'`);
   database.close();
   await world.restart();
 

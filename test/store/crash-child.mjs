@@ -63,6 +63,6 @@ for (let number = 0; ; number++) {
     width: 64,
     height: 64,
   };
-  await store.finish(id, { state: 'done', file, infotext: 'i' }, number);
+  await store.finish(id, { state: 'done', file, infotext: 'i', flagged: false }, number);
   process.stdout.write(`finished ${id}\n`);
 }

@@ -21,7 +21,7 @@ const DAY = 86_400_000;
 const bytes = (size: number, value: number) => new Uint8Array(size).fill(value);
 
 async function end(store: Store, id: string): Promise<void> {
-  await store.finish(id, { state: 'done', file: picture(10), infotext: '' }, NOW);
+  await store.finish(id, { state: 'done', file: picture(10), infotext: '', flagged: false }, NOW);
   await store.delivered(id, null);
 }
 
@@ -130,6 +130,7 @@ test('a database from before there were init images is taken over with all that 
     hasInit: false,
     hasMask: false,
     changed: null,
+    flagged: false,
   });
   expect((await store.file('done'))?.bytes).toEqual(bytes(3, 3));
   expect((await store.unfinished()).map(({ id }) => id)).toEqual(['done', 'waits']);

@@ -32,7 +32,11 @@ async function paint(
   await store.create(newGeneration(id, { createdAt }));
   await store.start(id, createdAt);
   await store.keepStep(id, keptStep(1), new Uint8Array(100));
-  await store.finish(id, { state: 'done', file: picture(bytes), infotext: 'i' }, createdAt + 1);
+  await store.finish(
+    id,
+    { state: 'done', file: picture(bytes), infotext: 'i', flagged: false },
+    createdAt + 1,
+  );
   if (delivered) await store.delivered(id, `m-${id}`);
 }
 
@@ -86,6 +90,7 @@ describe('a generation', () => {
       failure: null,
       infotext: null,
       changed: null,
+      flagged: false,
       delivered: false,
       deliveryStartedAt: null,
       hasFile: false,
@@ -130,7 +135,11 @@ describe('a generation', () => {
     await store.start('g1', NOW + 1);
     expect(await store.get('g1')).toMatchObject({ state: 'running', startedAt: NOW + 1 });
     const file = picture(5);
-    await store.finish('g1', { state: 'stopped', file, infotext: 'text', changed: 0.25 }, NOW + 2);
+    await store.finish(
+      'g1',
+      { state: 'stopped', file, infotext: 'text', flagged: true, changed: 0.25 },
+      NOW + 2,
+    );
     await store.finish('g1', { state: 'cancelled' }, NOW + 3);
     await store.start('g1', NOW + 4);
     expect(await store.get('g1')).toMatchObject({
@@ -139,6 +148,7 @@ describe('a generation', () => {
       endedAt: NOW + 2,
       infotext: 'text',
       changed: 0.25,
+      flagged: true,
       hasFile: true,
     });
     expect(await store.file('g1')).toEqual(file);
@@ -215,7 +225,11 @@ describe('a generation', () => {
     await store.keepStep('g1', keptStep(1), new Uint8Array(3));
     await store.remove('g1');
     await store.keepStep('g1', keptStep(2), new Uint8Array(3));
-    await store.finish('g1', { state: 'done', file: picture(3), infotext: '' }, NOW);
+    await store.finish(
+      'g1',
+      { state: 'done', file: picture(3), infotext: '', flagged: false },
+      NOW,
+    );
     await store.delivered('g1', 'm1');
     expect(await store.get('g1')).toBeUndefined();
     expect(await store.steps('g1')).toEqual([]);
@@ -448,7 +462,11 @@ describe('retention', () => {
     await store.create(
       newGeneration('second', { createdAt: NOW - 99 * DAY, parentId: 'first', ...branch }),
     );
-    await store.finish('second', { state: 'done', file: picture(9), infotext: 'i' }, NOW);
+    await store.finish(
+      'second',
+      { state: 'done', file: picture(9), infotext: 'i', flagged: false },
+      NOW,
+    );
     await store.delivered('second', 'm');
     await store.create(newGeneration('third', { createdAt: NOW, parentId: 'second', ...branch }));
     expect((await store.retain(30, 5, NOW)).generations).toBe(0);

@@ -50,7 +50,7 @@ export function infotextOf(
   values.push(['RNG', p.noise === 'nv' ? 'NV' : 'CPU']);
   if (branch) values.push(['Branch step', branch.fromStep], ['Branch seed', branch.seed]);
   if (stoppedAt !== undefined) values.push(['Stopped at', stoppedAt]);
-  if (flagged) values.push([SAFETY, FLAGGED]);
+  if (flagged) values.push(['Safety checker', 'flagged']);
   values.push(['Version', PROGRAM]);
   const lines = [p.prompt];
   // An empty one is said too where a line of the prompt would pass for it.
@@ -63,13 +63,6 @@ export function infotextOf(
 
 const NEGATIVE = 'Negative prompt: ';
 const PROGRAM = 'Ylem';
-const SAFETY = 'Safety checker';
-const FLAGGED = 'flagged';
-
-/** Whether an infotext is that of a picture which was blurred; null (no picture) is not. */
-export function isFlagged(infotext: string | null): boolean {
-  return infotext !== null && parseInfotext(infotext).values.get(SAFETY) === FLAGGED;
-}
 
 /** In quotes where the value would not be read back as it is: a reader trims and unquotes. */
 const quote = (value: string): string =>
