@@ -17,7 +17,6 @@ import { linkTo } from './lineage.js';
 import { unknownGeneration } from './source.js';
 import type { Bot } from './types.js';
 import { largestFile } from './upload.js';
-import { Superseded } from './views.js';
 
 /** A picture and its branches with the same new noise, by their step. */
 export interface Question {
@@ -83,9 +82,7 @@ export async function showBeside(
     const image = await sheet(bot, question, shown, largestFile(exchange.attachmentLimit));
     await exchange.edit(panel(question, shown, image, exchange.channelId, texts));
   };
-  await bot.views.draw(exchange.userId, draw, message).catch((error: unknown) => {
-    if (!(error instanceof Superseded)) throw error;
-  });
+  await bot.views.show(exchange.userId, draw, message);
 }
 
 async function shownOf(bot: Bot, branch: Generation): Promise<Shown> {

@@ -17,7 +17,6 @@ import { originOf, ownerOfStep } from './lineage.js';
 import { stepsGone } from './painting.js';
 import type { Bot } from './types.js';
 import { largestFile } from './upload.js';
-import { Superseded } from './views.js';
 
 /** What a /steps message shows. */
 export interface View {
@@ -114,9 +113,7 @@ export async function showView(
   message?: string,
 ): Promise<void> {
   const draw = () => drawView(bot, exchange, generation, view);
-  await bot.views.draw(exchange.userId, draw, message).catch((error: unknown) => {
-    if (!(error instanceof Superseded)) throw error;
-  });
+  await bot.views.show(exchange.userId, draw, message);
 }
 
 async function drawView(

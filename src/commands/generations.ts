@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import type { Exchange } from '../discord/exchange.js';
 import { failureOf } from '../discord/failures.js';
 import type { MessageBody } from '../discord/message.js';
-import { within } from '../discord/patience.js';
+import { SLOW_DISK, within } from '../discord/patience.js';
 import type { MessageRest } from '../discord/rest.js';
 import { shuttingDown } from '../errors.js';
 import { checkParameters } from '../pipeline/parameters.js';
@@ -53,8 +53,6 @@ export interface GenerationsOptions {
   readonly logger: Logger;
 }
 
-/** ms that an acknowledgement waits for the disk at most */
-const SLOW_DISK = 1000;
 /** ms that the word of a restart may take on its way */
 const FAREWELL = 1500;
 

@@ -4,12 +4,12 @@ import { messageLink } from '../discord/message.js';
 import type { Generation, Store } from '../store/types.js';
 
 /** The generation that made the given step: this one, or the one it branched from. */
-export async function ownerOfStep(
+export async function ownerOfStep<T extends Pick<Generation, 'id' | 'parentId' | 'branchStep'>>(
   store: Store,
-  generation: Generation,
+  generation: T,
   step: number,
-): Promise<Generation | undefined> {
-  let owner: Generation | undefined = generation;
+): Promise<T | Generation | undefined> {
+  let owner: T | Generation | undefined = generation;
   while (owner !== undefined && owner.branchStep !== null && step <= owner.branchStep) {
     owner = owner.parentId === null ? undefined : await store.get(owner.parentId);
   }

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { isForOperator, tellFailure } from '../discord/errors.js';
 import type { MessageBody } from '../discord/message.js';
 import { endedPanel } from '../discord/panels.js';
-import { within } from '../discord/patience.js';
+import { SLOW_DISK, within } from '../discord/patience.js';
 import { EngineDied, RunCancelled } from '../engine/types.js';
 import { UserError } from '../errors.js';
 import type { Store } from '../store/types.js';
@@ -13,9 +13,6 @@ import type { Insistence } from './insistence.js';
 import type { Job } from './job.js';
 import { originOf } from './lineage.js';
 import { isPainted } from './painting.js';
-
-/** ms that a finished picture waits for the disk at most */
-const SLOW_DISK = 1000;
 
 /** Thrown through the queue when the owner gives a picture up. */
 export class Withdrawn extends Error {}

@@ -145,8 +145,7 @@ export class Painter {
     if (checkpoint !== undefined) return { kind: 'resume', checkpoint };
     const { parentId, branchStep, branchSeed } = generation;
     if (parentId === null || branchStep === null || branchSeed === null) return { kind: 'noise' };
-    const parent = await this.#store.get(parentId);
-    const owner = parent && (await ownerOfStep(this.#store, parent, branchStep));
+    const owner = await ownerOfStep(this.#store, generation, branchStep);
     const step = owner && (await this.#store.step(owner.id, branchStep));
     if (step === undefined) throw stepsGone();
     return { kind: 'branch', step, seed: branchSeed };

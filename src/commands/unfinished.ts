@@ -8,7 +8,6 @@ import { modelName } from './facts.js';
 
 /** A picture that an earlier process promised and did not deliver. */
 export interface Unfinished {
-  readonly generation: Generation;
   /** its model's own; empty where the model is gone */
   readonly scheduler: string;
   /** paint it, deliver the end that it has had, or tell its owner why it cannot be painted */
@@ -20,7 +19,7 @@ export async function lookAt(generation: Generation, engines: EnginePool): Promi
   const found = engines.model(generation.parameters.model);
   const model: unknown = await found.catch((error: unknown) => error);
   const scheduler = isOffered(model) ? model.defaultScheduler : '';
-  return { generation, scheduler, left: leftOf(generation, model) };
+  return { scheduler, left: leftOf(generation, model) };
 }
 
 function leftOf({ state, model: painter }: Generation, model: unknown): Unfinished['left'] {

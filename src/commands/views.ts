@@ -40,6 +40,13 @@ export class Views {
     }
   }
 
+  /** The same as `draw`; a view that was made needless simply ends. */
+  async show(userId: string, work: () => Promise<void>, message?: string): Promise<void> {
+    await this.draw(userId, work, message).catch((error: unknown) => {
+      if (!(error instanceof Superseded)) throw error;
+    });
+  }
+
   /**
    * Does the work in its turn.
    * @param message that the view replaces, where its interaction needs no other answer

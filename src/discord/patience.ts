@@ -2,6 +2,9 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 
+/** ms that an answer, or a finished picture, waits for the disk at most */
+export const SLOW_DISK = 1000;
+
 /**
  * @param ms that it may take
  * @returns what it resolves with; undefined when it takes longer, and then nothing of it is lost: it

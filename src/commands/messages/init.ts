@@ -3,7 +3,7 @@
 
 import { ApplicationCommandType, MessageFlags, TextInputStyle } from 'discord-api-types/v10';
 import { customId } from '../../discord/custom-id.js';
-import { within } from '../../discord/patience.js';
+import { SLOW_DISK, within } from '../../discord/patience.js';
 import { textsFor } from '../../discord/texts/index.js';
 import type { Store } from '../../store/types.js';
 import { type SentFile, sentFile } from '../attachments.js';
@@ -22,8 +22,6 @@ interface Chosen {
 
 /** Windows of one person that may be open at once. */
 const MOST_WINDOWS = 5;
-/** ms that a window's answer waits for the disk at most, of the 3 s that Discord gives */
-const SLOW_DISK = 1000;
 
 /** ms: an address at Discord is good for a day */
 const GOOD_FOR = 24 * 3600 * 1000;
